@@ -1,0 +1,55 @@
+"""The triangle mesh, and pure functions of its geometry.
+
+Everything here takes tensors of any device and dtype and gives new ones; nothing is changed in place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """A triangle mesh in the world frame (right-handed, +Y up, front +Z).
+
+    `vertices` are in scene units, `faces` index them counter-clockwise seen from outside (int32, as rasterisers
+    take them), `colors` are sRGB in [0, 1] per vertex where known.
+    """
+
+    vertices: Float[Tensor, "N 3"]
+    faces: Int[Tensor, "F 3"]
+    colors: Float[Tensor, "N 3"] | None = None
+
+    def to(self, device: torch.device | str) -> Mesh:
+        """The same mesh on another device."""
+        colors = None if self.colors is None else self.colors.to(device)
+        return Mesh(self.vertices.to(device), self.faces.to(device), colors)
+
+    def with_vertices(self, vertices: Float[Tensor, "N 3"]) -> Mesh:
+        """The same connectivity with moved vertices."""
+        return replace(self, vertices=vertices)
+
+
+def face_cross(vertices: Float[Tensor, "N 3"], faces: Int[Tensor, "F 3"]) -> Float[Tensor, "F 3"]:
+    """Per-face normals of length twice the area, outward for counter-clockwise faces."""
+    a, b, c = vertices[faces.long()].unbind(1)
+    return torch.linalg.cross(b - a, c - a)
+
+
+def face_normals(vertices: Float[Tensor, "N 3"], faces: Int[Tensor, "F 3"]) -> Float[Tensor, "F 3"]:
+    """Unit normals per face; zero where a face has no area."""
+    return torch.nn.functional.normalize(face_cross(vertices, faces), dim=-1, eps=1e-20)
+
+
+def vertex_normals(vertices: Float[Tensor, "N 3"], faces: Int[Tensor, "F 3"]) -> Float[Tensor, "N 3"]:
+    """Area-weighted unit normals per vertex, differentiable; zero at vertices without faces."""
+    cross = face_cross(vertices, faces)
+    index = faces.long()
+    total = torch.zeros_like(vertices)
+    for corner in range(3):
+        total = total.index_add(0, index[:, corner], cross)
+    return torch.nn.functional.normalize(total, dim=-1, eps=1e-20)

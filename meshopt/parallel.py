@@ -1,0 +1,124 @@
+"""A deterministic pool of threads for kernels that release the GIL.
+
+`run` calls one function for many argument tuples and gives the results in order. What a call computes must
+not depend on the number of threads: callers partition their work by its shape alone, or into parts that do
+not overlap.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+_limit: ContextVar[int | None] = ContextVar("meshopt_threads", default=None)
+_lock = threading.Lock()
+_pool: ThreadPoolExecutor | None = None
+
+
+def _cores() -> int:
+    """The cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return max(1, os.cpu_count() or 1)
+
+
+def threads() -> int:
+    """How many threads `run` uses here: the `limit` in force, else the cores this process may run on."""
+    limited = _limit.get()
+    return _cores() if limited is None else limited
+
+
+@contextmanager
+def limit(count: int) -> Iterator[None]:
+    """Within this context, `run` uses at most `count` threads, the caller's included (1: no others).
+
+    Raises ValueError if `count` is not positive.
+    """
+    if count < 1:
+        raise ValueError(f"the number of threads must be at least 1, not {count}")
+    token = _limit.set(count)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+def run(function: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]) -> list[Result]:
+    """`[function(*a) for a in arguments]`, several at once. Of several exceptions the first in order.
+
+    The caller works too, so a call never waits for a free thread: calls from several Python threads at once,
+    and calls from within a task (which run on that task's own thread), cannot block each other.
+    """
+    others = min(threads(), len(arguments)) - 1
+    if others < 1:
+        return [function(*a) for a in arguments]
+    batch = _Batch(function, arguments)
+    futures = [_executor().submit(batch.drain) for _ in range(others)]
+    batch.drain()
+    _finish(futures)
+    return batch.collect()
+
+
+class _Batch:
+    """The tasks of one `run`: whoever drains takes the next one until none is left."""
+
+    def __init__(self, function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> None:
+        self.function, self.arguments = function, arguments
+        self.next, self.lock = 0, threading.Lock()
+        self.results: list[Any] = [None] * len(arguments)
+        self.errors: dict[int, BaseException] = {}
+
+    def take(self) -> int | None:
+        with self.lock:
+            if self.next >= len(self.arguments):
+                return None
+            self.next += 1
+            return self.next - 1
+
+    def drain(self) -> None:
+        token = _limit.set(1)  # a task's own calls of `run` stay on its thread
+        try:
+            while (index := self.take()) is not None:
+                try:
+                    self.results[index] = self.function(*self.arguments[index])
+                except BaseException as error:
+                    with self.lock:
+                        self.errors[index] = error
+                        self.next = len(self.arguments)
+        finally:
+            _limit.reset(token)
+
+    def collect(self) -> list[Any]:
+        if self.errors:
+            raise self.errors[min(self.errors)]
+        return self.results
+
+
+def _finish(futures: list[Future[None]]) -> None:
+    """Waits for the others that have begun; those still queued find nothing to do and are dropped."""
+    wait([f for f in futures if not f.cancel()])
+
+
+def _executor() -> ThreadPoolExecutor:
+    global _pool
+    with _lock:
+        if _pool is None:
+            _pool = ThreadPoolExecutor(max(1, _cores() - 1), thread_name_prefix="meshopt")
+        return _pool
+
+
+def _forget() -> None:
+    """A forked child has none of its parent's threads."""
+    global _pool, _lock
+    _pool, _lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,60 @@
+"""Lint, format, types and layers: the other half of the one check command."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import meshopt
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+TOOLS = {
+    "lint": ["-m", "ruff", "check", "."],
+    "format": ["-m", "ruff", "format", "--check", "."],
+    "types": ["-m", "mypy"],
+    "layers": ["-c", "import sys; from importlinter.cli import lint_imports_command as run; run()"],
+}
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_tool_finds_nothing(tool: str) -> None:
+    command = [sys.executable, *TOOLS[tool]]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        pytest.fail(f"{' '.join(command)}\n{done.stdout}{done.stderr}", pytrace=False)
+
+
+def test_every_package_is_installed() -> None:
+    """A folder that pyproject.toml does not list is missing from the wheel."""
+    listed = set(re.findall(r'^  "(meshopt[\w.]*)",$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE))
+    found = {".".join(f.parent.relative_to(ROOT).parts) for f in (ROOT / "meshopt").rglob("__init__.py")}
+    assert found <= listed
+
+
+def test_version_is_the_same_everywhere() -> None:
+    declared = re.search(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert declared is None or declared[1] == meshopt.__version__
+
+
+def test_public_names_exist() -> None:
+    for name in meshopt.__all__:
+        assert getattr(meshopt, name) is not None
+    assert set(meshopt.__all__) <= set(dir(meshopt))
+    with pytest.raises(AttributeError, match="nothing_like_it"):
+        _ = meshopt.nothing_like_it
+
+
+def test_import_is_light() -> None:
+    """`import meshopt` and `meshopt --help` need neither torch nor numba."""
+    code = (
+        "import sys, meshopt.cli; meshopt.cli.run(['reconstruct', '--help']);"
+        "sys.exit(any(m in sys.modules for m in ('torch', 'numba', 'scipy', 'cv2')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "--normals" in done.stdout
