@@ -34,9 +34,14 @@ class Mesh:
         return replace(self, vertices=vertices)
 
 
+def at(values: Float[Tensor, "N C"], index: Int[Tensor, "M"]) -> Float[Tensor, "M C"]:
+    """`values[index]` whose gradient is summed in the same order every time, unlike that of advanced indexing."""
+    return values.index_select(0, index)
+
+
 def face_cross(vertices: Float[Tensor, "N 3"], faces: Int[Tensor, "F 3"]) -> Float[Tensor, "F 3"]:
     """Per-face normals of length twice the area, outward for counter-clockwise faces."""
-    a, b, c = vertices[faces.long()].unbind(1)
+    a, b, c = (at(vertices, faces[:, k]) for k in range(3))
     return torch.linalg.cross(b - a, c - a)
 
 
