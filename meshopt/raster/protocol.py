@@ -1,8 +1,8 @@
 """What every rasteriser backend offers: the semantics of nvdiffrast's three operations, gradients included.
 
-Clip space as in OpenGL, x and y in [-w, w]; raster row 0 is clip y = -w (meshopt's clip matrices point y down, so row
-0 is the top of the image). Pixel centre of column i: x/w = (2i + 1) / W - 1. No culling. Shared edges are hit once
-(top-left rule).
+Clip space as in OpenGL, x and y in [-w, w]; raster row 0 is clip y = -w (meshopt's clip matrices point y
+down, so row 0 is the top of the image). Pixel centre of column i: x/w = (2i + 1) / W - 1. No culling. Shared
+edges are hit once (top-left rule).
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from torch import Tensor
 class Fragments:
     """What each pixel sees. `face` is -1 where there is nothing.
 
-    `bary` holds the perspective-correct weights of the face's first two vertices (the third is 1 - u - v) and carries
-    gradients to clip positions; `depth` is z/w in [-1, 1], without gradient. Both are 0 where `face` is -1.
+    `bary` holds the perspective-correct weights of the face's first two vertices (the third is 1 - u - v) and
+    carries gradients to clip positions; `depth` is z/w in [-1, 1], without gradient. Both are 0 where `face`
+    is -1.
     """
 
     face: Int[Tensor, "V H W"]
@@ -29,7 +30,7 @@ class Fragments:
 
 @runtime_checkable
 class Rasterizer(Protocol):
-    """A backend. `rank` orders the usable ones for `auto` (higher is better); `devices` are torch device types."""
+    """A backend. `rank` orders usable ones for `auto` (higher: better); `devices` are torch device types."""
 
     name: str
     licence: str
@@ -49,7 +50,7 @@ class Rasterizer(Protocol):
     def interpolate(
         self, attributes: Float[Tensor, "V N C"], fragments: Fragments, faces: Int[Tensor, "F 3"]
     ) -> Float[Tensor, "V H W C"]:
-        """Vertex attributes at every pixel, 0 where there is nothing. The first axis may be 1: the same for all views."""
+        """Vertex attributes at every pixel, 0 where there is nothing. V may be 1: the same for all views."""
         ...
 
     def antialias(
@@ -59,5 +60,5 @@ class Rasterizer(Protocol):
         clip: Float[Tensor, "V N 4"],
         faces: Int[Tensor, "F 3"],
     ) -> Float[Tensor, "V H W C"]:
-        """Blends neighbouring pixels across silhouette edges; this is where silhouettes get their gradient."""
+        """Blends neighbouring pixels across silhouette edges; from this silhouettes get their gradient."""
         ...

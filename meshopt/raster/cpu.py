@@ -1,0 +1,250 @@
+"""The rasteriser for CPUs: float32 numba kernels over views and bands of rows; any thread count, the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from meshopt import parallel
+from meshopt.errors import InputError
+from meshopt.raster import antialias_kernels, interpolation_kernels, kernels, weight_kernels
+from meshopt.raster.protocol import Fragments
+
+PARTIALS = 8  # tasks at least, each with its own sums, that make a gradient: fixed, as the bytes depend on it
+MIN_BAND = 32  # rows
+
+Pairs = tuple[np.ndarray, np.ndarray]  # `antialias_kernels.part`: index and value
+Bands = list[tuple[int, int, int]]  # view, first row, one past the last row
+
+
+class CpuRasterizer:
+    """Our own rasteriser. Any number of views, images of any shape, open or closed meshes."""
+
+    name = "cpu"
+    licence = "Apache-2.0"
+    devices: tuple[str, ...] = ("cpu",)
+    rank = 10
+
+    def unusable(self) -> str | None:
+        """Always None: the kernels compile at first use, without a compiler."""
+        return None
+
+    def rasterize(
+        self, clip: Float[Tensor, "V N 4"], faces: Int[Tensor, "F 3"], resolution: tuple[int, int]
+    ) -> Fragments:
+        """The nearest face at every pixel centre; `bary` carries gradients to x, y, w of `clip`."""
+        _check(clip, faces)
+        return Fragments(*_Rasterize.apply(clip.float(), faces.int(), resolution))
+
+    def interpolate(
+        self, attributes: Float[Tensor, "#V N C"], fragments: Fragments, faces: Int[Tensor, "F 3"]
+    ) -> Float[Tensor, "V H W C"]:
+        """Vertex attributes at every pixel, 0 where nothing is; gradients to them and `fragments.bary`."""
+        if attributes.shape[0] not in (1, fragments.face.shape[0]):
+            views = len(fragments.face)
+            raise InputError(f"attributes are given for {len(attributes)} views, but {views} (or 1) were expected")
+        _check(attributes, faces)
+        image = _Interpolate.apply(attributes.float(), fragments.bary, fragments.face, faces.int())
+        return image.to(attributes.dtype)
+
+    def antialias(
+        self,
+        image: Float[Tensor, "V H W C"],
+        fragments: Fragments,
+        clip: Float[Tensor, "V N 4"],
+        faces: Int[Tensor, "F 3"],
+    ) -> Float[Tensor, "V H W C"]:
+        """Blends pixels across silhouette edges; gradients to `image` and to x, y, w of `clip`."""
+        _check(clip, faces)
+        blended = _Antialias.apply(image.float(), clip.float(), fragments.face, fragments.depth, faces.int())
+        return blended.to(image.dtype)
+
+
+def _check(vertices: Tensor, faces: Tensor) -> None:
+    """The kernels read memory by these indices."""
+    count = vertices.shape[1]
+    if not faces.numel():
+        return
+    low, high = (int(bound) for bound in torch.aminmax(faces))
+    if low < 0 or high >= count:
+        raise InputError(f"faces index vertices {low} to {high}, but there are {count} vertices (from 0)")
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    """A contiguous view of the tensor's memory, without a copy where that is possible."""
+    return tensor.detach().contiguous().numpy()
+
+
+def _bands(views: int, height: int, tasks: int) -> Bands:
+    """All rows of all views in at least `tasks` parts, if the bands do not get lower than MIN_BAND."""
+    count = max(1, min(-(-tasks // max(views, 1)), height // MIN_BAND))
+    cuts = [height * k // count for k in range(count + 1)]
+    return [(view, cuts[k], cuts[k + 1]) for view in range(views) for k in range(count)]
+
+
+def _sum_bands(
+    bands: Bands, views: int, shape: tuple[int, ...], add: Callable[[int, int, int, np.ndarray], None]
+) -> np.ndarray:
+    """Sums over the bands of each view [V, *shape]: each adds into its own array, added up in order."""
+    partial = np.zeros((len(bands), *shape), np.float32)
+    parallel.run(add, [(*band, partial[k]) for k, band in enumerate(bands)])
+    if len(bands) == views:
+        return partial
+    return partial.reshape(views, len(bands) // views, *shape).sum(1)
+
+
+class _Rasterize(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, clip: Tensor, faces: Tensor, resolution: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+        c, f = _array(clip), _array(faces).view(np.uint32)
+        (views, count), (height, width) = c.shape[:2], resolution
+        face = np.empty((views, height, width), np.int32)
+        depth = np.empty((views, height, width), np.float32)
+        bary = np.zeros((views, height, width, 2), np.float32)
+        screen = np.zeros((views, count, 2), np.int32)
+        z, state = np.zeros((views, count), np.float32), np.empty((views, count), np.uint8)
+
+        def project(v: int) -> None:
+            kernels.project(c[v], height, width, screen[v], z[v], state[v])
+
+        def shade(v: int, top: int, bottom: int) -> None:
+            kernels.cover(c[v], f, screen[v], z[v], state[v], top, bottom, face[v], depth[v])
+            weight_kernels.weigh(c[v], f, top, bottom, face[v], depth[v], bary[v])
+
+        parallel.run(project, [(v,) for v in range(views)])
+        threads = parallel.threads()
+        parallel.run(shade, _bands(views, height, 2 * threads if threads > 1 else 1))
+        out = torch.from_numpy(face), torch.from_numpy(bary), torch.from_numpy(depth)
+        ctx.save_for_backward(clip, faces, out[0], out[1])
+        ctx.mark_non_differentiable(out[0], out[2])
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, _face: Tensor, grad_bary: Tensor, _depth: Tensor) -> tuple[Tensor, None, None]:
+        clip, faces, face, bary = (_array(t) for t in ctx.saved_tensors)
+        faces, grad = faces.view(np.uint32), _array(grad_bary)
+
+        def add(v: int, top: int, bottom: int, total: np.ndarray) -> None:
+            weight_kernels.weigh_backward(clip[v], faces, top, bottom, face[v], bary[v], grad[v], total)
+
+        views, height = face.shape[:2]
+        bands = _bands(views, height, PARTIALS)
+        return torch.from_numpy(_sum_bands(bands, views, clip.shape[1:], add)), None, None
+
+
+class _Interpolate(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, attributes: Tensor, bary: Tensor, face: Tensor, faces: Tensor) -> Tensor:
+        a, b, visible, f = (_array(t) for t in (attributes, bary, face, faces))
+        (views, height), f = visible.shape[:2], f.view(np.uint32)
+        image = np.zeros((*visible.shape, a.shape[2]), np.float32)
+
+        def fill(v: int, top: int, bottom: int) -> None:
+            kernel = interpolation_kernels.interpolate
+            kernel(a[v % a.shape[0]], f, top, bottom, visible[v], b[v], image[v])
+
+        parallel.run(fill, _bands(views, height, parallel.threads()))
+        ctx.save_for_backward(attributes, bary, face, faces)
+        return torch.from_numpy(image)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_image: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        attributes, bary, face, faces = (_array(t) for t in ctx.saved_tensors)
+        faces, grad = faces.view(np.uint32), _array(grad_image)
+        wanted, shared = ctx.needs_input_grad, attributes.shape[0] == 1
+        views, height = face.shape[:2]
+        grad_bary = np.zeros(bary.shape if wanted[1] else (views, 0, 0, 2), np.float32)
+
+        def add(v: int, top: int, bottom: int, total: np.ndarray) -> None:
+            kernel = interpolation_kernels.interpolate_backward
+            values = attributes[v % attributes.shape[0]]
+            kernel(values, faces, top, bottom, face[v], bary[v], grad[v], total, grad_bary[v])
+
+        bands = _bands(views, height, PARTIALS)
+        shape = attributes.shape[1:] if wanted[0] else (0, attributes.shape[2])
+        total = _sum_bands(bands, views, shape, add)
+        if shared:
+            total = total.sum(0, keepdims=True)
+        return (
+            torch.from_numpy(total) if wanted[0] else None,
+            torch.from_numpy(grad_bary) if wanted[1] else None,
+            None,
+            None,
+        )
+
+
+class _Antialias(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, clip: Tensor, face: Tensor, depth: Tensor, faces: Tensor) -> Tensor:
+        pixels, c, visible, z, f = (_array(t) for t in (image, clip, face, depth, faces))
+        views, count = c.shape[:2]
+        across = _neighbours(f, count)
+        out = np.empty_like(pixels)
+
+        def process(v: int) -> Pairs:
+            pairs = _pairs(c[v], f, across, visible[v], z[v])
+            out[v] = pixels[v]
+            antialias_kernels.blend(_flat(pixels[v]), *pairs, _flat(out[v]))
+            return pairs
+
+        ctx.pairs = parallel.run(process, [(v,) for v in range(views)])
+        ctx.shape = clip.shape
+        ctx.save_for_backward(image)
+        return torch.from_numpy(out)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
+        pixels, grad = _array(ctx.saved_tensors[0]), _array(grad_out)
+        grad_image = np.empty_like(grad)
+        views, count = ctx.shape[:2]
+        wanted = ctx.needs_input_grad
+        grad_clip = np.zeros((views, count if wanted[1] else 0, 4), np.float32)
+
+        def process(v: int) -> None:
+            grad_image[v] = grad[v]
+            flat = _flat(pixels[v]), *ctx.pairs[v], _flat(grad[v]), _flat(grad_image[v])
+            antialias_kernels.blend_backward(*flat, grad_clip[v])
+
+        parallel.run(process, [(v,) for v in range(views)])
+        return (
+            torch.from_numpy(grad_image) if wanted[0] else None,
+            torch.from_numpy(grad_clip) if wanted[1] else None,
+            None,
+            None,
+            None,
+        )
+
+
+def _flat(image: np.ndarray) -> np.ndarray:
+    """Pixels [H*W,C] of one view, the same memory."""
+    return image.reshape(-1, image.shape[-1])
+
+
+def _neighbours(faces: np.ndarray, count: int) -> np.ndarray:
+    """The face across each edge [F,3]: see the kernel."""
+    across = np.full(faces.shape, -1, np.int32)
+    start, entry = np.zeros(count + 2, np.int32), np.empty((3 * len(faces), 2), np.int32)
+    antialias_kernels.neighbours(faces, start, entry, across)
+    return across
+
+
+def _pairs(clip: np.ndarray, faces: np.ndarray, across: np.ndarray, face: np.ndarray, depth: np.ndarray) -> Pairs:
+    """The pixel pairs of one view that silhouette edges part."""
+    front, clip64 = np.empty(len(faces), np.bool_), clip.astype(np.float64)
+    antialias_kernels.facing(clip64, faces, front)
+    capacity = 4 * sum(face.shape)
+    while True:
+        index, value = np.empty((capacity, 4), np.int32), np.empty((capacity, 6), np.float32)
+        found = antialias_kernels.part(clip64, faces, across, front, face, depth, index, value)
+        if found <= capacity:
+            return index[:found], value[:found]
+        capacity = found
