@@ -135,4 +135,5 @@ class Camera:
         pose[:3, 3] = scale * (pose[:3, 3] + self.rotation @ offset)
         if self.projection == "perspective":
             return replace(self, world_to_camera=pose)
-        return replace(self, world_to_camera=pose, half_extent=tuple(scale * h for h in self.half_extent))
+        width, height = self.half_extent
+        return replace(self, world_to_camera=pose, half_extent=(scale * width, scale * height))
