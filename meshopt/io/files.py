@@ -1,0 +1,151 @@
+"""Files that are written whole or not at all.
+
+New content goes to a hidden neighbour on the same disk, is flushed to it, and takes its name by a rename:
+whoever reads sees the old content or the new, and a full disk or a Ctrl-C leaves the old. Failures are
+OSErrors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from meshopt.errors import InputError
+
+_MARK = ".meshopt-"  # how the hidden neighbours begin
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Writes one file whole or not at all; the folder must exist."""
+    descriptor, name = tempfile.mkstemp(prefix=_MARK, dir=path.parent)
+    staged = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        staged.chmod(0o666 & ~_umask())
+        staged.replace(path)
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def check_folder(folder: Path, names: Iterable[str], overwrite: bool) -> None:
+    """Raises InputError where a result with files `names` cannot be put into `folder`; changes nothing.
+
+    A folder that holds other files is fine; one that holds any of `names` needs `overwrite`.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--output {folder}: is a file, expected a folder to write into")
+    present = [name for name in names if (folder / name).exists()]
+    if present and not overwrite:
+        raise InputError(
+            f"--output {folder}: already holds a result ({', '.join(present)}); "
+            "choose another folder or replace it with --overwrite"
+        )
+    parent = _existing(folder)
+    try:  # what os.access says is not to be trusted on read-only and network disks
+        Path(tempfile.mkdtemp(prefix=_MARK, dir=parent)).rmdir()
+    except OSError as error:
+        raise InputError(f"--output {folder}: cannot write into {parent} ({error.strerror})") from None
+
+
+@contextlib.contextmanager
+def staged_folder(folder: Path, names: Iterable[str], overwrite: bool = False) -> Iterator[Path]:
+    """A folder to write a result into, which becomes `folder` when the block ends well.
+
+    `names` are all files a result can have: those of an older result go when the new one is complete, other
+    files in `folder` are left alone. When the block or the disk fails, `folder` is as it was before and
+    nothing is left behind.
+    """
+    names = tuple(names)
+    check_folder(folder, names, overwrite)
+    made = _make_parents(folder.parent)
+    try:
+        staging = Path(tempfile.mkdtemp(prefix=_MARK, dir=folder if folder.is_dir() else folder.parent))
+        try:
+            staging.chmod(0o777 & ~_umask())
+            yield staging
+            _sync(staging)
+            _commit(staging, folder, names)
+        except OSError as error:  # name what the user named, not the hidden neighbour
+            if error.filename is None or str(staging) in str(error.filename):
+                error.filename = str(folder)
+            raise
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    except BaseException:
+        for parent in reversed(made):
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+        raise
+
+
+def _commit(staging: Path, folder: Path, names: tuple[str, ...]) -> None:
+    """Puts the staged files in place; on failure the older ones come back."""
+    if not folder.exists():
+        staging.rename(folder)
+        _sync_folder(folder.parent)
+        return
+    new = sorted(file.name for file in staging.iterdir())
+    old = [name for name in dict.fromkeys([*names, *new]) if (folder / name).exists()]
+    retired = staging / f"{_MARK}old"
+    retired.mkdir()
+    try:
+        for name in old:
+            (folder / name).rename(retired / name)
+        for name in new:
+            (staging / name).rename(folder / name)
+    except BaseException:
+        for name in new:
+            if not (staging / name).exists():
+                (folder / name).rename(staging / name)
+        for name in old:
+            if (retired / name).exists():
+                (retired / name).rename(folder / name)
+        raise
+    _sync_folder(folder)
+
+
+def _sync(folder: Path) -> None:
+    for file in folder.iterdir():
+        with file.open("rb+") as stream:
+            os.fsync(stream.fileno())
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes renames durable, where the system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _existing(path: Path) -> Path:
+    """The nearest folder above or at `path` that is there."""
+    for candidate in (path, *path.absolute().parents):
+        if candidate.exists():
+            return candidate
+    return Path(path.anchor or ".")
+
+
+def _make_parents(folder: Path) -> list[Path]:
+    """Makes `folder` and those above it; gives the ones that were not there, outermost first."""
+    missing = [p for p in (folder, *folder.parents) if not p.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    return missing[::-1]
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
