@@ -1,0 +1,77 @@
+"""The `meshopt` command, and how its failures become one sentence and an exit code."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+
+import click
+
+from meshopt import __version__
+from meshopt.errors import InputError
+
+from .config import config
+from .reconstruct import reconstruct
+
+OK, BUG, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="meshopt")
+def meshopt() -> None:
+    """Multi-view RGB and normal maps in, a clean closed triangle mesh out."""
+
+
+meshopt.add_command(reconstruct)
+meshopt.add_command(config)
+
+
+def main() -> None:
+    """The console script."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command and gives its exit code: 0, 1 for a bug, 2 for bad input, 130 when interrupted."""
+    try:
+        meshopt.main(args=list(arguments), prog_name="meshopt", standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _say("Interrupted: nothing was written.", INTERRUPTED)
+    except InputError as error:
+        return _say(f"Error: {error}", BAD_INPUT)
+    except MemoryError:
+        return _say("Error: the memory is full; a smaller --resolution or --faces needs less.", BAD_INPUT)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _say(f"Error: {place}{error.strerror or error}; nothing was written.", BAD_INPUT)
+    except Exception as error:
+        return _bug(error, arguments)
+    return OK
+
+
+def _say(message: str, code: int) -> int:
+    click.echo(message, err=True)
+    return code
+
+
+def _bug(error: Exception, arguments: Sequence[str]) -> int:
+    verbose = any(a == "--verbose" or (a.startswith("-v") and not a.startswith("--")) for a in arguments)
+    if verbose:
+        traceback.print_exception(error)
+    text = " ".join(str(error).split()) or "no message"
+    hint = "" if verbose else "; -v shows where"
+    return _say(f"Error: {type(error).__name__}: {text}. This is a bug in meshopt{hint}.", BUG)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """SIGTERM unwinds like any other end, so that temporary files go."""
+    raise SystemExit(128 + number)

@@ -1,0 +1,61 @@
+"""Consoles, and where the library's log and warnings go."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+
+from meshopt.errors import MeshoptWarning
+
+PLAIN_WIDTH = 120  # columns where there is no terminal
+
+
+def consoles(quiet: bool) -> tuple[Console, Console]:
+    """Standard output, which --quiet closes, and standard error."""
+    out, err = Console(quiet=quiet), Console(stderr=True)
+    for console in (out, err):
+        if not console.is_terminal:
+            console.width = PLAIN_WIDTH
+    return out, err
+
+
+@contextlib.contextmanager
+def messages(console: Console, verbose: int) -> Iterator[None]:
+    """Within it, meshopt's warnings and log appear on `console`, a line each."""
+    logger = logging.getLogger("meshopt")
+    handler = _Handler(console)
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel([logging.WARNING, logging.INFO, logging.DEBUG][min(verbose, 2)])
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, MeshoptWarning) or verbose:
+            _line(console, f"Warning: {message}")
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("default", MeshoptWarning)
+            warnings.showwarning = show
+            yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _Handler(logging.Handler):
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        prefix = "Warning: " if record.levelno >= logging.WARNING else ""
+        _line(self._console, prefix + self.format(record))
+
+
+def _line(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,109 @@
+"""Progress on stderr: a bar per stage with the time left, or plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+LINE_EVERY = 10.0  # seconds between plain lines
+
+
+class Quiet:
+    """Shows nothing."""
+
+    def __enter__(self) -> Quiet:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Nothing to end."""
+
+    def __call__(self, progress: Any) -> None:
+        """Takes a meshopt.Progress."""
+
+
+class Bars(Quiet):
+    """A bar per stage."""
+
+    def __init__(self, console: Console) -> None:
+        self._bars = Progress(
+            TextColumn("{task.description:<12}"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("[dim]{task.fields[info]}"),
+            console=console,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Bars:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if exception[0] is None:
+            self._finish_all()
+        self._bars.stop()
+
+    def __call__(self, progress: Any) -> None:
+        if progress.stage not in self._tasks:
+            self._finish_all()
+            self._tasks[progress.stage] = self._bars.add_task(progress.stage, total=None, info="")
+        self._bars.update(
+            self._tasks[progress.stage],
+            completed=progress.step,
+            total=progress.total or None,
+            info=_information(progress.info),
+        )
+
+    def _finish_all(self) -> None:
+        for task in self._bars.tasks:
+            if not task.finished:
+                total = task.total or max(task.completed, 1)
+                self._bars.update(task.id, completed=total, total=total)
+
+
+class Lines(Quiet):
+    """A line when a stage starts, and every now and then."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._stage = ""
+        self._began = self._said = 0.0
+
+    def __call__(self, progress: Any) -> None:
+        now = time.monotonic()
+        if progress.stage != self._stage:
+            self._stage, self._began, self._said = progress.stage, now, now
+            self._console.print(f"{progress.stage} ...", highlight=False)
+        elif now - self._said >= LINE_EVERY:
+            self._said = now
+            spent = now - self._began
+            left = spent * (progress.total - progress.step) / progress.step if progress.step else float("nan")
+            line = f"{progress.stage} {progress.step}/{progress.total}, about {left:.0f} s left"
+            self._console.print(f"{line}  {_information(progress.info)}".rstrip(), highlight=False)
+
+
+def display(console: Console, quiet: bool) -> Quiet:
+    """What suits the console."""
+    if quiet:
+        return Quiet()
+    return Bars(console) if console.is_terminal else Lines(console)
+
+
+def _information(values: dict[str, float]) -> str:
+    return "  ".join(
+        f"{name} {value:,.0f}" if value == round(value) else f"{name} {value:.3g}"
+        for name, value in values.items()
+    )

@@ -1,0 +1,192 @@
+"""Every setting of a run: typed, documented, validated, frozen.
+
+The CLI's flags, the YAML presets in `configs/` and the `config.yaml` beside each result are all this tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from meshopt.errors import InputError
+from meshopt.io.files import write_file
+from meshopt.settings import Override, Settings, build, closest, dump, keys, read_tree
+
+MeshFormat = Literal["glb", "obj", "ply"]
+
+
+class ViewsConfig(Settings):
+    """How the input images are read."""
+
+    rig: str = "auto"
+    """Camera layout: auto, the name of a rig (unique3d, wonder3d, era3d, pshuman, zero123plus, turntable:N),
+    or a cameras file."""
+    normal_frame: Literal["auto", "camera", "front", "world"] = "auto"
+    """Frame in which the normal maps are written; auto decides from the pictures."""
+    normal_axes: str = "auto"
+    """Signs and order of the normal maps' channels: auto, opengl (y up, z to the viewer), opencv, directx."""
+    matting: Literal["auto", "alpha", "normals", "background", "rembg", "none"] = "auto"
+    """Where the masks come from; auto: the alpha channel, else the normals' background, else a solid one;
+    none: every pixel counts."""
+    matting_model: str | None = None
+    """For rembg: a model's name or an ONNX file; with a file nothing is downloaded."""
+    resolution: int | None = Field(None, ge=16, le=8192)
+    """Rows and columns in pixels of every view; null takes the largest that the files have, up to 2048."""
+    max_pixels: int = Field(64 * 1024 * 1024, ge=1, le=2**31)
+    """A larger image file is refused before it is decoded, in pixels."""
+
+
+class InitialConfig(Settings):
+    """The initial mesh."""
+
+    method: str = "auto"
+    """auto (carved, or normals where all views look along one line), carved (the hull less what stands before each
+    view's estimated depth), hull (visual hull of the masks), normals (relief of the front, and of the back where a view
+    shows it), sphere, or a mesh file."""
+    grid: int = Field(128, ge=16, le=512)
+    """Voxels along each side of the scene's cube."""
+    depth: int = Field(128, ge=16, le=512)
+    """Pixels along the longer side of the depth maps that carve the hull."""
+    smoothing: float = Field(0.7, ge=0, le=5)
+    """Standard deviation, in voxels, of the Gaussian that smooths the field before its surface is taken."""
+    sweeps: int = Field(5, ge=1, le=50)
+    """Sweeps of belief propagation in each of four directions, for every estimate of a depth map."""
+    rounds: int = Field(2, ge=0, le=10)
+    """How often depths are estimated again where carving has uncovered a silhouette."""
+    agreement: float = Field(1.0, ge=0, le=100)
+    """Cost of a depth where another view, seeing the point frontally, has another normal (20 degrees or more)."""
+    front_push: float = Field(1e-3, ge=0, le=1)
+    """Cost of a depth per pixel of distance from the viewer."""
+    slope_cost: float = Field(3.0, ge=0, le=1000)
+    """Cost per pixel by which neighbouring depths differ from what their normals say."""
+    jump_cost: float = Field(60.0, ge=0, le=10000)
+    """Cost of a depth jump where the normals tell nothing of it."""
+    keep_cost: float = Field(6.0, ge=0, le=1000)
+    """Cost, per pixel, of a depth that carves away the last point on another view's ray."""
+    label_hold: float = Field(2e-3, gt=0, le=10)
+    """How strongly the continuous depths hold to the labels they are refined from, against slopes (1)."""
+
+
+class OptimizeConfig(Settings):
+    """The optimiser's loop: a coarse, a fine and a refining stage."""
+
+    resolution: int = Field(512, ge=32, le=4096)
+    """Rows in pixels of the images that the finest stages compare; larger views are averaged down to it."""
+    coarse_steps: int = Field(60, ge=0, le=10_000)
+    """Steps at half the resolution."""
+    fine_steps: int = Field(50, ge=0, le=10_000)
+    """Steps at full resolution."""
+    refine_steps: int = Field(10, ge=0, le=10_000)
+    """Steps at full resolution towards one target normal per vertex, blended from all views that see it."""
+    edge_start: float = Field(5.0, gt=0, le=100)
+    """Edge length of the first step, in pixels of the coarse stage."""
+    edge_end: float = Field(4.0, gt=0, le=100)
+    """Edge length of the last step, in pixels of the fine stage; output.faces overrules it."""
+    step_size: float = Field(0.3, gt=0, le=1)
+    """Largest vertex step at the start, as a share of the edge length."""
+    step_size_end: float = Field(0.03, gt=0, le=1)
+    """Largest vertex step at the end of the fine stage."""
+    normal_weight: float = Field(2.0, ge=0, le=1000)
+    """Weight of the normals: of half the squared difference between unit vectors, mean over the covered pixels."""
+    silhouette_weight: float = Field(1.0, ge=0, le=1000)
+    """Weight of the silhouettes: of the squared difference of coverage, per covered pixel."""
+    rgb_weight: float = Field(0.0, ge=0, le=1000)
+    """Weight of the colours: of the squared difference between the views and the mesh in its blended colours."""
+    robustness: float = Field(0.3, gt=0, le=2)
+    """Length of a normal difference (0 to 2) above which it counts linearly instead of squared."""
+    grazing_power: float = Field(0.0, ge=0, le=8)
+    """How much less a pixel's normal counts the more it turns away: power of the cosine to the camera, 0 is none."""
+    view_weights: dict[str, float] = Field({})
+    """Weight of single views by name, 1 where none is given; 0 leaves a view out of the losses."""
+    smoothness: float = Field(0.1, ge=0, le=100)
+    """Weight of the Laplacian energy: squared distance of each vertex to its neighbours' mean, over edge length."""
+    unseen_smoothness: float = Field(4.0, ge=1, le=1000)
+    """How many times smoother the surface is kept where no view sees it."""
+    relaxation: float = Field(0.5, ge=0, le=1)
+    """Step of each vertex in the surface towards its neighbours' mean in a remeshing pass; 0 none, 1 whole."""
+    refine_consensus: float = Field(0.5, ge=0, le=1)
+    """Share of the blended target normals in the refining stage; the rest is each view's own normals."""
+    consensus_scale: float = Field(15.0, gt=0, le=180)
+    """Degrees from the blended normal at which a view's normal counts a quarter in the blend."""
+
+
+class OutputConfig(Settings):
+    """What is written."""
+
+    faces: int | None = Field(None, ge=100, le=5_000_000)
+    """Number of faces of the result, met within 5 %; null takes what the resolution asks for."""
+    formats: tuple[MeshFormat, ...] = Field(("glb",), min_length=1)
+    """Mesh files to write: glb, obj, ply."""
+
+
+class Config(Settings):
+    """A whole run."""
+
+    seed: int = Field(0, ge=0, lt=2**32)
+    """Seed of every random number."""
+    device: str = "auto"
+    """Where tensors live: auto, cpu, cuda, cuda:1, ..."""
+    backend: str = "auto"
+    """Rasteriser: auto (the best that works on the device), cpu, ..."""
+    views: ViewsConfig = ViewsConfig()
+    initial: InitialConfig = InitialConfig()
+    optimize: OptimizeConfig = OptimizeConfig()
+    output: OutputConfig = OutputConfig()
+
+
+def load_config(source: str | Path | None = None, overrides: Iterable[str | Override] = ()) -> Config:
+    """The defaults, under the settings of a preset or YAML file, under overrides (`"section.key=value"`).
+
+    `source` is a preset's name (see `presets`) or a file; ./name means a file that is named like a preset.
+    Raises InputError: one sentence with the file or override, the key, what was found and expected.
+    """
+    layers = [] if source is None else [(str(source), read_tree(_settings_file(source)))]
+    given = [Override.parse(item) if isinstance(item, str) else item for item in overrides]
+    return build(Config, layers + [item.layer for item in given])
+
+
+def dump_config(config: Config) -> str:
+    """The whole tree as YAML, each setting below its documentation."""
+    from meshopt import __version__
+
+    return f"# meshopt {__version__}: every setting. Use it with --config FILE.\n\n{dump(config)}"
+
+
+def save_config(config: Config, path: str | Path) -> None:
+    """Writes `dump_config`; `load_config(path)` gives the same settings back."""
+    write_file(Path(path), dump_config(config).encode())
+
+
+def setting_keys() -> tuple[str, ...]:
+    """Every key, dotted, as `--set` takes it."""
+    return tuple(keys(Config))
+
+
+def presets() -> tuple[str, ...]:
+    """Names of the presets that come with meshopt."""
+    return tuple(sorted(file.stem for file in configs_folder().glob("*.yaml")))
+
+
+def configs_folder() -> Path:
+    """Where the presets and rigs lie."""
+    spec = find_spec("meshopt.configs")
+    if spec is not None and spec.origin is not None:
+        return Path(spec.origin).parent
+    return Path(__file__).parents[1] / "configs"  # a checkout that is not installed
+
+
+def _settings_file(source: str | Path) -> Path:
+    names = presets()
+    if str(source) in names:
+        return configs_folder() / f"{source}.yaml"
+    path = Path(source)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise InputError(f"--config {source}: is a folder, expected a YAML file or a preset ({', '.join(names)})")
+    hint = closest(str(source), names) or f", expected a YAML file or one of the presets {', '.join(names)}"
+    raise InputError(f"--config {source}: no such file or preset{hint}")

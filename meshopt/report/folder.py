@@ -1,0 +1,83 @@
+"""A result on the disk: the mesh, the settings that made it, the report and the preview, in one folder."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from meshopt.config import Config, dump_config
+from meshopt.errors import InputError
+from meshopt.io.files import check_folder, staged_folder
+from meshopt.io.meshes import FORMATS, encode_mesh
+from meshopt.mesh import Mesh
+from meshopt.report.preview import Pictures, Scores, draw_preview
+from meshopt.report.record import encode_record
+from meshopt.views import ViewSet
+
+RESULT_FILES = (*(f"mesh.{kind}" for kind in FORMATS), "report.json", "preview.png", "config.yaml")
+
+
+@runtime_checkable
+class Result(Protocol):
+    """What a reconstruction gives; meshopt.pipeline.Reconstruction is one."""
+
+    @property
+    def mesh(self) -> Mesh: ...
+    @property
+    def views(self) -> ViewSet: ...
+    @property
+    def config(self) -> Config: ...
+    @property
+    def report(self) -> dict[str, Any]: ...
+    @property
+    def renders(self) -> Pictures: ...
+
+
+def check_result_folder(folder: str | Path, overwrite: bool = False) -> None:
+    """Raises InputError where `write_result` would refuse or fail at once; changes nothing."""
+    folder = Path(folder)
+    if folder.suffix.lower().removeprefix(".") in FORMATS and not folder.is_dir():
+        raise InputError(f"--output {folder}: names a file, expected a folder for mesh.glb")
+    check_folder(folder, RESULT_FILES, overwrite)
+
+
+def write_result(result: Result, folder: str | Path, overwrite: bool = False) -> tuple[Path, ...]:
+    """Writes the meshes, report.json, preview.png and config.yaml, all or none; gives their paths.
+
+    The mesh is in the user's units. Raises InputError where the folder holds a result and `overwrite` is
+    False, OSError where the disk fails: the folder is then as it was.
+    """
+    folder = Path(folder)
+    check_result_folder(folder, overwrite)
+    formats = list(dict.fromkeys(result.config.output.formats))
+    files = [*(f"mesh.{kind}" for kind in formats), "report.json", "preview.png", "config.yaml"]
+    with staged_folder(folder, RESULT_FILES, overwrite) as staging:
+        for kind in formats:
+            data = encode_mesh(result.mesh, kind, result.views.scale, result.views.offset)
+            (staging / f"mesh.{kind}").write_bytes(data)
+        (staging / "report.json").write_bytes(encode_record({**result.report, "files": files}))
+        (staging / "preview.png").write_bytes(encode_preview(result))
+        (staging / "config.yaml").write_text(dump_config(result.config), encoding="utf-8")
+    return tuple(folder / name for name in files)
+
+
+def encode_preview(result: Result) -> bytes:
+    """preview.png's bytes."""
+    report = result.report
+    rig = f"{result.views.rig}, " if result.views.rig else ""
+    title = f"meshopt {report.get('version', '')}: {rig}{len(result.views)} views"
+    scores = _scores(report.get("views", ()), result.views)
+    sheet = draw_preview(
+        result.views, result.renders, scores, title, subtitle=str(report.get("topology_line", ""))
+    )
+    stream = io.BytesIO()
+    sheet.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _scores(rows: Sequence[Mapping[str, Any]], views: ViewSet) -> list[Scores]:
+    if len(rows) != len(views):
+        rows = [{"name": camera.name} for camera in views.cameras]
+    return [Scores(row["name"], row.get("silhouette_iou"), row.get("normal_error_deg")) for row in rows]

@@ -1,0 +1,45 @@
+"""The `meshopt` command itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import meshopt
+from meshopt.cli import run
+from meshopt.config import load_config
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert meshopt.__version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["reconstruct", "--help"], ["config", "--help"]])
+def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments) == 0
+    assert "Usage: meshopt" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [[], ["reconstrcut"], ["config", "--nothing"]])
+def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments) == 2
+    assert "Usage: meshopt" in "".join(capsys.readouterr())
+
+
+def test_config_prints_what_load_config_reads(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["config", "--config", "era3d", "--set", "seed=8"]) == 0
+    file = tmp_path / "all.yaml"
+    file.write_text(capsys.readouterr().out)
+    assert load_config(file) == load_config("era3d", ["seed=8"])
+
+
+def test_entry_point_exits_with_the_code() -> None:
+    code = (
+        "import sys; from meshopt.cli import main; sys.argv = ['meshopt', 'config', '--set', 'x=1']; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: --set x=1: unknown setting 'x'")
