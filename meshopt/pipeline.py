@@ -1,0 +1,209 @@
+"""The stages in order: the only place that knows the whole flow from views to a mesh."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import normalize
+
+import meshopt
+from meshopt import raster
+from meshopt.config import Config
+from meshopt.errors import InputError
+from meshopt.initial import initial_mesh
+from meshopt.io.meshes import load_mesh
+from meshopt.mesh import Mesh, face_cross, vertex_normals
+from meshopt.optimize import Stage, blend_colors, optimize_stage, schedule
+from meshopt.optimize.images import render_colors, render_normals
+from meshopt.raster.protocol import Rasterizer
+from meshopt.remesh import to_faces
+from meshopt.topology import topology
+from meshopt.views import ViewSet
+
+INITIAL_METHODS = ("auto", "carved", "hull", "normals", "sphere")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is: `step` of `total` steps of a stage are done. `info` holds the losses by name."""
+
+    stage: str
+    step: int
+    total: int
+    info: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Renders:
+    """The result seen by the views' cameras: unit world normals (0 outside), coverage, sRGB where there are colours."""
+
+    normals: Float[Tensor, "V H W 3"]
+    masks: Float[Tensor, "V H W"]
+    rgb: Float[Tensor, "V H W 3"] | None
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """A finished run. `mesh` is in the scene frame; `world_mesh` in the user's units.
+
+    `report` is plain data (docs/report.md); `curves` are the losses of every step, by stage and name.
+    """
+
+    mesh: Mesh
+    views: ViewSet
+    config: Config
+    report: dict[str, Any]
+    renders: Renders
+    curves: dict[str, dict[str, list[float]]]
+
+    @property
+    def world_mesh(self) -> Mesh:
+        """The mesh in the units and place of the cameras that the views were loaded with."""
+        offset = torch.tensor(self.views.offset).to(self.mesh.vertices)
+        return self.mesh.with_vertices(self.mesh.vertices * self.views.scale + offset)
+
+
+def reconstruct(
+    views: ViewSet, config: Config | None = None, on_progress: Callable[[Progress], None] | None = None
+) -> Reconstruction:
+    """A closed, 2-manifold, coloured mesh that fits the views' silhouettes and normals.
+
+    Writes nothing and prints nothing. The same views and config give the same bytes on the CPU. An exception raised by
+    `on_progress` stops the run and is passed on. Raises InputError where the views or settings cannot be used.
+    """
+    config = config or Config()
+    run = _Run(views, config, on_progress or (lambda progress: None))
+    with torch.no_grad():
+        return run.reconstruct()
+
+
+class _Run:
+    """The state of one reconstruction: the stopwatch and what the report has so far."""
+
+    def __init__(self, views: ViewSet, config: Config, on_progress: Callable[[Progress], None]) -> None:
+        device = _device(config.device)
+        self.config, self.on_progress = config, on_progress
+        self.views = views.to(device)
+        self.backend = raster.get(config.backend, device)
+        self.notes = list(views.notes)
+        self.stages: list[dict[str, Any]] = []
+        self.curves: dict[str, dict[str, list[float]]] = {}
+
+    def reconstruct(self) -> Reconstruction:
+        mesh = self.timed("initial", self.initial)
+        area = float(face_cross(mesh.vertices, mesh.faces).norm(dim=-1).sum() / 2)
+        budget = self.config.output.faces
+        for stage in schedule(self.config.optimize, self.views, area, budget):
+            mesh = self.timed(stage.name, partial(self.optimize, stage, mesh))
+        if budget is not None:
+            mesh = self.timed("faces", partial(self.to_budget, mesh, budget))
+        mesh = self.timed("color", partial(self.colored, mesh))
+        renders = render_views(self.backend, mesh, self.views)
+        return Reconstruction(mesh, self.views, self.config, self.report(mesh, renders), renders, self.curves)
+
+    def timed(self, name: str, work: Callable[[], Mesh]) -> Mesh:
+        """Does the work of one stage and notes its time and result."""
+        self.on_progress(Progress(name, 0, 1))
+        began = time.perf_counter()
+        mesh = work()
+        self.stages.append({"name": name, "seconds": round(time.perf_counter() - began, 3), "faces": len(mesh.faces)})
+        self.on_progress(Progress(name, 1, 1, {"faces": float(len(mesh.faces))}))
+        return mesh
+
+    def initial(self) -> Mesh:
+        settings = self.config.initial
+        if settings.method in INITIAL_METHODS:
+            found = initial_mesh(self.views, settings)
+        else:
+            given = load_mesh(Path(settings.method))
+            offset = torch.tensor(self.views.offset)
+            given = given.with_vertices((given.vertices - offset) / self.views.scale)
+            found = initial_mesh(self.views, settings, given)
+        self.notes += [f"initial mesh: {found.kind}", *found.notes]
+        return found.mesh.to(self.views.masks.device)
+
+    def optimize(self, stage: Stage, mesh: Mesh) -> Mesh:
+        def on_step(step: int, total: int, info: dict[str, float]) -> None:
+            self.on_progress(Progress(stage.name, step, total, info))
+
+        done = optimize_stage(mesh, self.views, self.config.optimize, stage, self.backend, on_step)
+        self.curves[stage.name] = done.curves
+        return done.mesh
+
+    def to_budget(self, mesh: Mesh, faces: int) -> Mesh:
+        result = to_faces(mesh.vertices, mesh.faces, faces)
+        return Mesh(result[0], result[1])
+
+    def colored(self, mesh: Mesh) -> Mesh:
+        return replace(mesh, colors=blend_colors(self.backend, mesh, self.views))
+
+    def report(self, mesh: Mesh, renders: Renders) -> dict[str, Any]:
+        """Plain data for report.json; docs/report.md lists the keys."""
+        shape = topology(mesh.vertices, mesh.faces)
+        return {
+            "version": meshopt.__version__,
+            "backend": {"name": self.backend.name, "licence": self.backend.licence},
+            "device": str(self.views.masks.device),
+            "rig": self.views.rig,
+            "notes": self.notes,
+            "sources": [asdict(source) for source in self.views.sources],
+            "stages": self.stages,
+            "views": fit(renders, self.views),
+            "topology": asdict(shape),
+            "topology_line": shape.line(),
+        }
+
+
+def render_views(backend: Rasterizer, mesh: Mesh, views: ViewSet) -> Renders:
+    """The mesh in the views' cameras, at their resolution."""
+    matrices = torch.stack([torch.from_numpy(c.clip_matrix()) for c in views.cameras]).to(mesh.vertices)
+    normals = vertex_normals(mesh.vertices, mesh.faces)
+    image, _ = render_normals(backend, mesh.vertices, normals, mesh.faces, matrices, views.resolution)
+    rgb = None
+    if mesh.colors is not None and views.rgb is not None:
+        premultiplied = render_colors(backend, mesh.vertices, mesh.colors, mesh.faces, views)
+        rgb = (premultiplied / image[..., 3:].clamp_min(1e-3)).clamp(0.0, 1.0)
+    return Renders(normalize(image[..., :3], dim=-1), image[..., 3], rgb)
+
+
+def fit(renders: Renders, views: ViewSet) -> list[dict[str, Any]]:
+    """Per view: silhouette IoU at half coverage, and the mean angle of the normals where both cover (degrees)."""
+    rows = []
+    for v, camera in enumerate(views.cameras):
+        found, given = renders.masks[v] > 0.5, views.masks[v] > 0.5
+        union, both = (found | given).sum(), (found & given)
+        cosine = (renders.normals[v] * views.normals[v]).sum(-1)[both & (views.normals[v].abs().sum(-1) > 0)]
+        angles = torch.rad2deg(torch.arccos(cosine.clamp(-1.0, 1.0)))
+        rows.append(
+            {
+                "name": camera.name,
+                "silhouette_iou": float(both.sum() / union) if union else None,
+                "normal_error_deg": float(angles.double().mean()) if len(angles) else None,
+            }
+        )
+    return rows
+
+
+def _device(name: str) -> torch.device:
+    """The torch device of that name; auto is an accelerator for which a rasteriser is usable, else the CPU."""
+    if name == "auto":
+        accelerator = getattr(torch, "accelerator", None)  # from torch 2.6 on
+        found: torch.device | None = accelerator.current_accelerator() if accelerator else None
+        if found is None or all(raster.available(found).values()):
+            return torch.device("cpu")
+        return found
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"--device {name}: not usable here ({reason}), expected cpu or auto") from None
+    return device

@@ -1,0 +1,29 @@
+import torch
+
+from meshopt.mesh import vertex_normals
+from meshopt.optimize.regularizers import laplacian_energy, neighbour_mean
+
+
+def test_neighbour_mean_is_the_loop_over_neighbours(sphere):
+    mesh = sphere(1.0, 1)
+    neighbours = [set() for _ in mesh.vertices]
+    for a, b, c in mesh.faces.tolist():
+        for i, j in ((a, b), (b, c), (c, a)):
+            neighbours[i].add(j)
+            neighbours[j].add(i)
+    slow = torch.stack([mesh.vertices[sorted(n)].mean(0) for n in neighbours])
+    assert torch.allclose(neighbour_mean(mesh.vertices, mesh.faces), slow, atol=1e-6)
+
+
+def test_gradient_on_a_sphere_points_along_the_normal(sphere):
+    mesh = sphere(0.8, 3)
+    x = mesh.vertices.clone().requires_grad_()
+    laplacian_energy(x, mesh.faces, torch.ones(len(x))).backward()
+    along = (x.grad * vertex_normals(mesh.vertices, mesh.faces)).sum(-1)
+    assert float(along.mean()) > 0  # descending it shrinks the sphere
+
+
+def test_energy_falls_with_the_edge_length(sphere):
+    coarse, fine = sphere(1.0, 3), sphere(1.0, 4)
+    energies = [float(laplacian_energy(m.vertices, m.faces, torch.ones(len(m.vertices)))) for m in (coarse, fine)]
+    assert 2.0 < energies[0] / energies[1] < 5.0  # 4 where all triangles are alike
