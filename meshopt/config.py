@@ -80,7 +80,7 @@ class OptimizeConfig(Settings):
     """Steps at half the resolution."""
     fine_steps: int = Field(50, ge=0, le=10_000)
     """Steps at full resolution."""
-    refine_steps: int = Field(10, ge=0, le=10_000)
+    refine_steps: int = Field(20, ge=0, le=10_000)
     """Steps at full resolution towards one target normal per vertex, blended from all views that see it."""
     edge_start: float = Field(5.0, gt=0, le=100)
     """Edge length of the first step, in pixels of the coarse stage."""
@@ -106,6 +106,8 @@ class OptimizeConfig(Settings):
     """Weight of the Laplacian energy: squared distance of each vertex to its neighbours' mean, over edge length."""
     unseen_smoothness: float = Field(4.0, ge=1, le=1000)
     """How many times smoother the surface is kept where no view sees it."""
+    inside_out_weight: float = Field(1.0, ge=0, le=1000)
+    """Weight of what keeps thin parts from turning inside out: per pixel that shows the inside, over edge length."""
     relaxation: float = Field(0.5, ge=0, le=1)
     """Step of each vertex in the surface towards its neighbours' mean in a remeshing pass; 0 none, 1 whole."""
     refine_consensus: float = Field(0.5, ge=0, le=1)

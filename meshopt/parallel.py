@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+import torch
+
 Result = TypeVar("Result")
 
 _limit: ContextVar[int | None] = ContextVar("meshopt_threads", default=None)
@@ -48,6 +50,21 @@ def limit(count: int) -> Iterator[None]:
         yield
     finally:
         _limit.reset(token)
+
+
+@contextmanager
+def single_torch() -> Iterator[None]:
+    """Within this context torch computes on the calling thread alone; afterwards as before.
+
+    Our kernels use the cores. torch's own threads would compete with them, waiting actively between its many short
+    operations (six times the time has been seen on two cores), and would make sums depend on their number.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def run(function: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]) -> list[Result]:

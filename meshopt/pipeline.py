@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 import meshopt
-from meshopt import raster
+from meshopt import parallel, raster
 from meshopt.config import Config
 from meshopt.errors import InputError
 from meshopt.initial import initial_mesh
@@ -81,7 +81,7 @@ def reconstruct(
     """
     config = config or Config()
     run = _Run(views, config, on_progress or (lambda progress: None))
-    with torch.no_grad():
+    with torch.inference_mode(False), torch.no_grad(), parallel.single_torch():
         return run.reconstruct()
 
 

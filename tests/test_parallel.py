@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+import torch
 
 from meshopt import parallel
 
@@ -92,3 +93,13 @@ def test_a_forked_child_has_a_pool_of_its_own():
         if child == 0:
             os._exit(0 if parallel.run(abs, [(-3,), (-4,)]) == [3, 4] else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_torch_is_alone_for_a_while_and_then_as_before():
+    before = torch.get_num_threads()
+    with parallel.single_torch():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
+    with pytest.raises(KeyError), parallel.single_torch():
+        raise KeyError
+    assert torch.get_num_threads() == before

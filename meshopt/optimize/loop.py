@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -15,7 +17,7 @@ from meshopt.mesh import Mesh, face_cross, vertex_normals
 from meshopt.optimize.colors import blend_colors
 from meshopt.optimize.consensus import Consensus, consensus_normals
 from meshopt.optimize.images import image_loss, render_colors, render_normals
-from meshopt.optimize.regularizers import laplacian_energy
+from meshopt.optimize.regularizers import inside_out, laplacian_energy
 from meshopt.optimize.sampling import sample_views
 from meshopt.optimize.stages import Stage
 from meshopt.optimize.targets import Targets, make_targets
@@ -85,6 +87,12 @@ class _Problem:
     stage: Stage
     backend: Rasterizer
 
+    @cached_property
+    def backs(self) -> Float[Tensor, "V 3"]:
+        """Each camera's axis towards the viewer, in the world."""
+        rotations = np.stack([camera.rotation[2] for camera in self.views.cameras])
+        return torch.from_numpy(rotations).to(self.targets.image)
+
     @property
     def size(self) -> tuple[int, int]:
         return self.targets.image.shape[1], self.targets.image.shape[2]
@@ -113,6 +121,9 @@ def _gradient(
             )
         if config.rgb_weight > 0 and problem.views.rgb is not None:
             terms["rgb"] = config.rgb_weight * _color_loss(problem, x, faces)
+        turned = inside_out(fragments, x, faces, problem.backs)
+        if turned is not None:
+            terms["inside_out"] = config.inside_out_weight / edge * turned / problem.covered
         smoothness = torch.where(_seen(fragments, faces, len(x)), 1.0, config.unseen_smoothness).to(x)
         terms["smoothness"] = config.smoothness / 4 * laplacian_energy(x, faces, smoothness)
         torch.stack([term.reshape(()) for term in terms.values()]).sum().backward()

@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from meshopt.mesh import at
+from meshopt.mesh import at, face_cross
+from meshopt.raster.protocol import Fragments
 
 
 def laplacian_energy(
@@ -28,3 +29,22 @@ def neighbour_mean(values: Float[Tensor, "N C"], faces: Int[Tensor, "F 3"]) -> F
     degree = torch.bincount(start, minlength=len(values)).clamp_min(1)
     total = torch.zeros_like(values).index_add(0, start, at(values, end))
     return total / degree[:, None]
+
+
+def inside_out(
+    fragments: Fragments, vertices: Float[Tensor, "N 3"], faces: Int[Tensor, "F 3"], backs: Float[Tensor, "V 3"]
+) -> Float[Tensor, ""] | None:
+    """Sum over the pixels that show a face from behind of its height towards the viewer; None if no pixel does.
+
+    On a closed surface an inside that shows means that one layer has passed through another, as the two sides of a
+    thin sheet do easily. Less of this energy moves the wrong layer away from the viewer, back behind the other.
+    """
+    away = face_cross(vertices.detach(), faces) @ backs.T < 0  # of each face from each camera
+    view, row, column = torch.nonzero(fragments.face >= 0, as_tuple=True)
+    face = fragments.face[view, row, column].long()
+    behind = away[face, view]
+    if not bool(behind.any()):
+        return None
+    corners = faces.index_select(0, face[behind])
+    centre = sum(at(vertices, corners[:, k]) for k in range(3)) / 3
+    return (centre * backs[view[behind]]).sum()
