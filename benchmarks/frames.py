@@ -83,9 +83,7 @@ def measure(folder: Path, rig: str, resolution: int) -> dict[str, Any]:
 
 def main() -> None:
     """Prints one line a set, and the sums."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rig", default="auto")
     parser.add_argument("--resolution", type=int, default=256, help="rows and columns that sets are read at")

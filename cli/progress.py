@@ -104,6 +104,5 @@ def display(console: Console, quiet: bool) -> Quiet:
 
 def _information(values: dict[str, float]) -> str:
     return "  ".join(
-        f"{name} {value:,.0f}" if value == round(value) else f"{name} {value:.3g}"
-        for name, value in values.items()
+        f"{name} {value:,.0f}" if value == round(value) else f"{name} {value:.3g}" for name, value in values.items()
     )

@@ -44,7 +44,7 @@ def _split(context: click.Context, parameter: click.Parameter, value: tuple[str,
 @click.option("--matting", metavar="HOW", help="auto, alpha, normals, background, rembg, none.")
 @click.option("--matting-model", metavar="FILE", help="Model name or local ONNX file for rembg.")
 @click.option("--resolution", type=int, metavar="N", help="Pixels per side of each view.")
-@click.option("--init", metavar="HOW|FILE", help="auto, hull, normals, sphere or a mesh.  [default: auto]")
+@click.option("--init", metavar="HOW|FILE", help="auto, carved, hull, normals, sphere or a mesh.  [default: auto]")
 @click.option("--faces", type=int, metavar="N", help="Number of faces of the result.")
 @click.option(
     "--format", "formats", multiple=True, metavar="LIST", callback=_split, help="glb,obj,ply.  [default: glb]"
@@ -86,7 +86,7 @@ def reconstruct(
         files = write_result(result, output, overwrite)
         from .summary import show_result
 
-        show_result(out, result.report, files, time.monotonic() - began)
+        show_result(out, result.report, result.views.notes, files, time.monotonic() - began)
 
 
 def _settings(source: str | None, overrides: tuple[str, ...], flags: dict[str, Any]) -> Config:
@@ -101,9 +101,7 @@ def _settings(source: str | None, overrides: tuple[str, ...], flags: dict[str, A
     return load_config(source, [*given, *overrides])
 
 
-def _compute(
-    views: str | None, normals: str | None, config: Config, out: Console, err: Console, quiet: bool
-) -> Any:
+def _compute(views: str | None, normals: str | None, config: Config, out: Console, err: Console, quiet: bool) -> Any:
     """Loads the views and reconstructs, with progress on `err`."""
     import meshopt.pipeline
     from meshopt.compilation import compiled_share
@@ -117,8 +115,6 @@ def _compute(
     show_sources(out, loaded)
     missing = 1 - compiled_share()
     if missing > 0.3 and not quiet:
-        err.print(
-            f"Compiling kernels, first run only, about {COMPILE_SECONDS * missing:.0f} s.", highlight=False
-        )
+        err.print(f"Compiling kernels, first run only, about {COMPILE_SECONDS * missing:.0f} s.", highlight=False)
     with display(err, quiet) as on_progress:
         return meshopt.pipeline.reconstruct(loaded, config, on_progress)

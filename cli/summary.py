@@ -23,15 +23,17 @@ def show_sources(console: Console, views: Any) -> None:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
 
 
-def show_result(console: Console, report: Mapping[str, Any], files: Sequence[Path], seconds: float) -> None:
-    """How well the result fits, its topology, and what was written."""
+def show_result(
+    console: Console, report: Mapping[str, Any], said: Sequence[str], files: Sequence[Path], seconds: float
+) -> None:
+    """How well the result fits, its topology, and what was written; notes that were `said` are not repeated."""
     table = _table("view", "silhouette IoU", "normal error")
     for view in report.get("views", ()):
         iou, error = view.get("silhouette_iou"), view.get("normal_error_deg")
         table.add_row(view["name"], _number(iou, ".4f"), _number(error, ".1f", "°"))
     if table.row_count:
         console.print(table)
-    for note in report.get("notes", ()):
+    for note in (note for note in report.get("notes", ()) if note not in said):
         console.print(str(note), highlight=False, markup=False, soft_wrap=True)
     if report.get("topology_line"):
         console.print(str(report["topology_line"]), highlight=False, markup=False, soft_wrap=True)
@@ -41,17 +43,13 @@ def show_result(console: Console, report: Mapping[str, Any], files: Sequence[Pat
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     folder = files[0].parent
     names = ", ".join(file.name for file in files)
-    console.print(
-        f"Wrote {names} to {folder} in {seconds:.1f} s.", highlight=False, markup=False, soft_wrap=True
-    )
+    console.print(f"Wrote {names} to {folder} in {seconds:.1f} s.", highlight=False, markup=False, soft_wrap=True)
 
 
 def _table(*names: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in names:
-        table.add_column(
-            name, justify="right" if "error" in name or "IoU" in name else "left", overflow="fold"
-        )
+        table.add_column(name, justify="right" if "error" in name or "IoU" in name else "left", overflow="fold")
     return table
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -100,7 +100,7 @@ class OptimizeConfig(Settings):
     """Length of a normal difference (0 to 2) above which it counts linearly instead of squared."""
     grazing_power: float = Field(0.0, ge=0, le=8)
     """How much less a pixel's normal counts the more it turns away: power of the cosine to the camera, 0 is none."""
-    view_weights: dict[str, float] = Field({})
+    view_weights: dict[str, Annotated[float, Field(ge=0, le=1000)]] = Field({})
     """Weight of single views by name, 1 where none is given; 0 leaves a view out of the losses."""
     smoothness: float = Field(0.1, ge=0, le=100)
     """Weight of the Laplacian energy: squared distance of each vertex to its neighbours' mean, over edge length."""

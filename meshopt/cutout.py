@@ -39,9 +39,7 @@ def _rembg_session(model: str | None) -> Any:
         )
     local = model.lower().endswith(".onnx") or os.sep in model
     if local and not Path(model).is_file():
-        raise InputError(
-            f"--matting-model {model} does not exist: expected an .onnx file or a rembg model's name."
-        )
+        raise InputError(f"--matting-model {model} does not exist: expected an .onnx file or a rembg model's name.")
     if importlib.util.find_spec("rembg") is None:
         raise InputError("--matting rembg needs the package rembg: pip install 'meshopt3d[matting]'.")
     key = str(Path(model).resolve()) if local else model
@@ -56,9 +54,7 @@ def _new_session(model: str, local: bool) -> Any:
     try:
         if not local:
             return rembg.new_session(model)
-        with _environment(
-            "REMBG_HOME", str(Path(model).parent)
-        ):  # rembg takes local files from its home only
+        with _environment("REMBG_HOME", str(Path(model).parent)):  # rembg takes local files from its home only
             return rembg.new_session("u2net_custom", model_path=model)
     except Exception as error:  # onnxruntime and the download raise many kinds
         raise InputError(f"--matting-model {model} cannot be loaded by rembg: {error}.") from error

@@ -74,9 +74,7 @@ def mark_crossing(vertices, faces, order, low, high, margin, marked):
             near = True
             while near:
                 for axis in range(3):
-                    near = (
-                        near and low[node, axis] <= high[leaf, axis] and high[node, axis] >= low[leaf, axis]
-                    )
+                    near = near and low[node, axis] <= high[leaf, axis] and high[node, axis] >= low[leaf, axis]
                 if not near or node >= leaves:
                     break
                 node *= 2

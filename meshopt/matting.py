@@ -106,9 +106,7 @@ def vector_background(vectors: Float[np.ndarray, "H W 3"]) -> Float[np.ndarray, 
     return vector
 
 
-def without_halo(
-    alpha: Float[np.ndarray, "H W"], vectors: Float[np.ndarray, "H W 3"]
-) -> Float[np.ndarray, "H W"]:
+def without_halo(alpha: Float[np.ndarray, "H W"], vectors: Float[np.ndarray, "H W 3"]) -> Float[np.ndarray, "H W"]:
     """An alpha freed from leftovers of a black, grey or white background in the normal map, at its rim and in
     holes.
 

@@ -123,12 +123,18 @@ class _Run:
         if settings.method in INITIAL_METHODS:
             found = initial_mesh(self.views, settings)
         else:
-            given = load_mesh(Path(settings.method))
+            given = self.given(Path(settings.method))
             offset = torch.tensor(self.views.offset)
             given = given.with_vertices((given.vertices - offset) / self.views.scale)
             found = initial_mesh(self.views, settings, given)
         self.notes += [f"initial mesh: {found.kind}", *found.notes]
         return found.mesh.to(self.views.masks.device)
+
+    def given(self, path: Path) -> Mesh:
+        try:
+            return load_mesh(path)
+        except InputError as error:
+            raise InputError(f"--init {error}; or one of {', '.join(INITIAL_METHODS)}") from None
 
     def optimize(self, stage: Stage, mesh: Mesh) -> Mesh:
         def on_step(step: int, total: int, info: dict[str, float]) -> None:

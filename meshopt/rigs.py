@@ -122,9 +122,7 @@ def validated_rig(name: str, settings: object) -> Rig:
     if len({view.name for view in rig.views}) < len(rig.views):
         raise InputError(f"rig {name}: two of its views have the same name.")
     if any(rows * columns != len(rig.views) for rows, columns in rig.sheets):
-        raise InputError(
-            f"rig {name}: sheets: rows times columns must be its number of views, {len(rig.views)}."
-        )
+        raise InputError(f"rig {name}: sheets: rows times columns must be its number of views, {len(rig.views)}.")
     return rig
 
 

@@ -37,9 +37,7 @@ S = TypeVar("S", bound="Settings")
 class Settings(BaseModel):
     """Base of every section: frozen, each field documented by the text below it, unknown keys are errors."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
 
 
 class _Loader(yaml.SafeLoader):

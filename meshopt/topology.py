@@ -285,9 +285,7 @@ def topology(vertices: Float[Tensor, "N 3"], faces: Int[Tensor, "F 3"]) -> Topol
         raise InputError("the mesh has no faces")
     if array.min() < 0 or array.max() >= len(points):
         found = f"{array.min()} to {array.max()}"
-        raise InputError(
-            f"faces name the vertices {found}, but there are {len(points)} (0 to {len(points) - 1})"
-        )
+        raise InputError(f"faces name the vertices {found}, but there are {len(points)} (0 to {len(points) - 1})")
     table = _edge_table(array)
     fans = _fans(array, table, len(points))
     count, genus = _genus(array, table, fans > 1)

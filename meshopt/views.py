@@ -110,8 +110,8 @@ def load_views(
     prepared = [prepare(s, pictures, mask_options, f) for s, f in zip(layout.slots, fittings, strict=True)]
     cameras = tuple(_camera(s, f) for s, f in zip(layout.slots, fittings, strict=True))
     masks = np.stack([p.mask for p in prepared])
+    extent = UNIT if layout.orbit else scene_extent(cameras, masks)  # first, as wrong cameras spoil the normals, too
     found = _world_normals(layout, prepared, masks, cameras, options)
-    extent = UNIT if layout.orbit else scene_extent(cameras, masks)
     return ViewSet(
         cameras=extent.apply(cameras),
         normals=torch.from_numpy(found.normals),

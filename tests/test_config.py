@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def test_every_setting_is_documented_and_bounded(key: str, field: FieldInfo) -> 
     assert field.description
     kinds = str(field.annotation)
     if "int" in kinds.replace("Literal", "") or "float" in kinds:
-        bounds = {type(rule).__name__ for rule in field.metadata}
+        bounds = {type(rule).__name__ for rule in field.metadata} | set(re.findall(r"\b(Ge|Gt|Le|Lt)\(", kinds))
         assert bounds & {"Ge", "Gt"}, f"{key} has no lower bound"
         assert bounds & {"Le", "Lt"}, f"{key} has no upper bound"
 

@@ -58,9 +58,7 @@ def test_keys_are_dotted() -> None:
 
 
 def test_values_are_yaml() -> None:
-    built = _built(
-        "inner.rate=1e-3", "inner.steps=[3, 4]", "inner.mode=7", "inner.wide=true", "inner.name=a=b"
-    )
+    built = _built("inner.rate=1e-3", "inner.steps=[3, 4]", "inner.mode=7", "inner.wide=true", "inner.name=a=b")
     assert built.inner == Inner(rate=1e-3, steps=(3, 4), mode=7, wide=True, name="a=b")
 
 
@@ -82,9 +80,7 @@ def test_types_are_not_stretched() -> None:
 def test_messages_name_origin_key_found_and_expected() -> None:
     message = _message("inner.rate=-1")
     assert message == "--set inner.rate=-1: setting 'inner.rate' is -1, expected a number greater than 0"
-    assert _message("inner.steps=[1, x]").startswith(
-        "--set inner.steps=[1, x]: setting 'inner.steps.1' is \"x\""
-    )
+    assert _message("inner.steps=[1, x]").startswith("--set inner.steps=[1, x]: setting 'inner.steps.1' is \"x\"")
 
 
 def test_branches_of_a_union_are_one_setting() -> None:

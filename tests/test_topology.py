@@ -265,9 +265,7 @@ def slow_crossings(vertices: Tensor, faces: Tensor) -> list[bool]:
         matrix = np.stack([q - p, np.broadcast_to(a - b, p.shape), np.broadcast_to(a - c, p.shape)], axis=2)
         regular = np.abs(np.linalg.det(matrix)) > 1e-14
         s, u, v = np.full((3, len(p)), -1.0)
-        s[regular], u[regular], v[regular] = np.linalg.solve(matrix[regular], (a - p[regular])[..., None])[
-            ..., 0
-        ].T
+        s[regular], u[regular], v[regular] = np.linalg.solve(matrix[regular], (a - p[regular])[..., None])[..., 0].T
         hit = ((s > 0) & (s < 1) & (u >= 0) & (v >= 0) & (u + v <= 1)).reshape(-1, 3)
         ends = np.isin(index, index[i])
         hit &= ~(ends | np.roll(ends, -1, axis=1)) & (shares[i] < 2)[:, None]

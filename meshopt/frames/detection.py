@@ -68,9 +68,7 @@ def _documented(native: NormalEncoding | str | None, frame: str, axes: str) -> N
     if native is None:
         return None
     own = NormalEncoding(check_frame(native)) if isinstance(native, str) else native
-    return NormalEncoding(
-        own.frame if frame == "auto" else check_frame(frame), own.axes if axes == "auto" else axes
-    )
+    return NormalEncoding(own.frame if frame == "auto" else check_frame(frame), own.axes if axes == "auto" else axes)
 
 
 def detect(

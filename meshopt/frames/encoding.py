@@ -34,9 +34,7 @@ def check_frame(text: str) -> Frame:
     for frame in FRAMES:
         if text == frame:
             return frame
-    raise InputError(
-        f"--normal-frame {text!r} is unknown: expected auto, {', '.join(FRAMES[:-1])} or {FRAMES[-1]}."
-    )
+    raise InputError(f"--normal-frame {text!r} is unknown: expected auto, {', '.join(FRAMES[:-1])} or {FRAMES[-1]}.")
 
 
 def parse_axes(text: str) -> str:
@@ -47,9 +45,7 @@ def parse_axes(text: str) -> str:
     word = text.strip().lower().replace(" ", "").replace(",", "")
     if word in NAMED_AXES:
         return word
-    spelled = (
-        word if len(word) == 6 else "".join(c if c in "+-" else "+" + c for c in word).replace("-+", "-")
-    )
+    spelled = word if len(word) == 6 else "".join(c if c in "+-" else "+" + c for c in word).replace("-+", "-")
     spelled = spelled.replace("++", "+")
     letters, signs = spelled[1::2], spelled[0::2]
     if len(spelled) != 6 or sorted(letters) != ["x", "y", "z"] or not set(signs) <= set("+-"):

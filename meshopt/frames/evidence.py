@@ -73,9 +73,7 @@ def _towards_eye(camera: Camera, shape: tuple[int, int]) -> np.ndarray:
     return v
 
 
-def _silhouette(
-    coverage: np.ndarray, towards: np.ndarray, pitch: tuple[float, float]
-) -> tuple[np.ndarray, np.ndarray]:
+def _silhouette(coverage: np.ndarray, towards: np.ndarray, pitch: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     """Rim pixels [h, w] (bool) and the outward normals e [h, w, 3] of the planes through eye and outline."""
     padded = cv2.copyMakeBorder(coverage, 4, 4, 4, 4, cv2.BORDER_REPLICATE)
     smooth = cv2.GaussianBlur(padded, (0, 0), 1.2)
@@ -92,9 +90,7 @@ def _silhouette(
     return rim & inside, e
 
 
-def observe(
-    vectors: Float[np.ndarray, "H W 3"], mask: Float[np.ndarray, "H W"], camera: Camera
-) -> Observation:
+def observe(vectors: Float[np.ndarray, "H W 3"], mask: Float[np.ndarray, "H W"], camera: Camera) -> Observation:
     """The evidence of one view: stored vectors of any length, coverage in [0, 1]."""
     s, coverage = _reduce(vectors, mask)
     known = np.any(s != 0, axis=-1)

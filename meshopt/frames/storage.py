@@ -53,8 +53,7 @@ def _is_coded(image: np.ndarray) -> bool:
         )
     if low < -1.5 or high > 1.5:
         raise InputError(
-            f"a normal map holds values from {low:.3g} to {high:.3g}: expected vectors in [-1, 1] or colours "
-            "in [0, 1]."
+            f"a normal map holds values from {low:.3g} to {high:.3g}: expected vectors in [-1, 1] or colours in [0, 1]."
         )
     return low > -1e-3
 

@@ -48,9 +48,7 @@ def found_sentence(
 ) -> str:
     """What was chosen, why, how surely, and what the rig documents."""
     score = found.scores[choice.index]
-    text = (
-        f"normals read as {score.encoding}{_equal_frames(found, choice.index)}, confidence {confidence:.2f}: "
-    )
+    text = f"normals read as {score.encoding}{_equal_frames(found, choice.index)}, confidence {confidence:.2f}: "
     text += _evidence(score)
     if choice.rival is not None:
         rival = found.scores[choice.rival]

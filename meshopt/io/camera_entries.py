@@ -31,16 +31,12 @@ class EntryReader:
         found = self.item.get(key, self.common.get(key))
         found_text = "is missing" if found is None else f"is {str(found)[:60]}"
         name = self.item.get("name", self.item.get("file_path", self.index))
-        return InputError(
-            f"cameras file {self.path}: view {name!r}: {key!r} {found_text}, expected {expected}."
-        )
+        return InputError(f"cameras file {self.path}: view {name!r}: {key!r} {found_text}, expected {expected}.")
 
     def has(self, key: str) -> bool:
         return self.item.get(key, self.common.get(key)) is not None
 
-    def number(
-        self, key: str, low: float = -math.inf, high: float = math.inf, default: float | None = None
-    ) -> float:
+    def number(self, key: str, low: float = -math.inf, high: float = math.inf, default: float | None = None) -> float:
         value: Any = self.item.get(key, self.common.get(key, default))
         number = not isinstance(value, bool) and isinstance(value, (int, float)) and math.isfinite(value)
         if number and low <= value <= high:
@@ -70,11 +66,7 @@ class EntryReader:
             raise self.wrong(key, "a 4 x 4 matrix of numbers, a list of rows") from None
         if matrix.shape == (3, 4):
             matrix = np.vstack([matrix, [0, 0, 0, 1]])
-        if (
-            matrix.shape != (4, 4)
-            or not np.isfinite(matrix).all()
-            or not np.allclose(matrix[3], [0, 0, 0, 1])
-        ):
+        if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or not np.allclose(matrix[3], [0, 0, 0, 1]):
             raise self.wrong(key, "a 4 x 4 matrix of numbers with the last row 0 0 0 1")
         rotation = matrix[:3, :3]
         if np.abs(rotation @ rotation.T - np.eye(3)).max() > _RIGID or np.linalg.det(rotation) < 0:

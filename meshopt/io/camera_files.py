@@ -21,9 +21,7 @@ from meshopt.frames.encoding import check_frame, parse_axes
 from meshopt.io.camera_entries import EntryReader, inverse
 from meshopt.io.files import write_file
 
-Z_UP_TO_WORLD = np.array(
-    [[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]]
-)  # (x, y, z) -> (x, z, -y)
+Z_UP_TO_WORLD = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])  # (x, y, z) -> (x, z, -y)
 _PROJECTIONS: dict[str, Projection] = {
     "orthographic": "orthographic",
     "ortho": "orthographic",
@@ -87,8 +85,7 @@ def read_cameras(path: Path) -> CameraFile:
         read, items = _own_entry, data["views"]
     else:
         raise InputError(
-            f"cameras file {path} has neither a list 'views' (meshopt) nor a list 'frames' (NeRF): see "
-            "docs/cameras.md."
+            f"cameras file {path} has neither a list 'views' (meshopt) nor a list 'frames' (NeRF): see docs/cameras.md."
         )
     if not items:
         raise InputError(f"cameras file {path} lists no views: expected at least one.")
@@ -108,9 +105,7 @@ def read_cameras(path: Path) -> CameraFile:
     return CameraFile(path, tuple(entries), *_encoding(path, data, items), _sheet(path, data, entries))
 
 
-def _encoding(
-    path: Path, data: dict[str, Any], items: list[dict[str, Any]]
-) -> tuple[Frame | None, str | None]:
+def _encoding(path: Path, data: dict[str, Any], items: list[dict[str, Any]]) -> tuple[Frame | None, str | None]:
     """The frame and axes of normals that the file states, checked."""
     frames = {item["frame"] for item in items if isinstance(item.get("frame"), str)}
     if isinstance(data.get("normal_frame"), str):
@@ -124,9 +119,7 @@ def _encoding(
     if axes is not None and not isinstance(axes, str):
         raise InputError(f"cameras file {path}: 'normal_axes' is {axes!r}, expected a name such as 'opengl'.")
     try:
-        return next((check_frame(frame) for frame in frames), None), None if axes is None else parse_axes(
-            axes
-        )
+        return next((check_frame(frame) for frame in frames), None), None if axes is None else parse_axes(axes)
     except InputError as error:
         raise InputError(f"cameras file {path}: {error}") from error
 
@@ -152,9 +145,7 @@ _LEAST = 1e-9
 
 def _own_entry(read: EntryReader, z_up: bool) -> CameraEntry:
     name = read.text("name") or f"{read.index:03d}"
-    kind = read.item.get(
-        "type", read.common.get("type", "perspective" if read.has("fov") else "orthographic")
-    )
+    kind = read.item.get("type", read.common.get("type", "perspective" if read.has("fov") else "orthographic"))
     if kind not in _PROJECTIONS:
         raise read.wrong("type", "'orthographic' or 'perspective'")
     projection = _PROJECTIONS[kind]
@@ -243,6 +234,8 @@ def _nerf_entry(read: EntryReader, z_up: bool) -> CameraEntry:
     base = CameraEntry(camera, file_path, read.text("normal_file_path") or read.text("normal_path"))
     if read.has("fl_x"):
         return _with_pixels(read, base)
+    if not read.has("camera_angle_x"):
+        raise read.wrong("camera_angle_x", "the full horizontal angle of view in radians, or else 'fl_x' in pixels")
     angle = read.number("camera_angle_x", 1e-4, math.pi - 1e-4)
     return replace(base, half_width=math.tan(angle / 2))
 

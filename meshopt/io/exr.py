@@ -80,9 +80,7 @@ def _header(path: Path, data: bytes) -> _Header:
     compression = attributes["compression"][0]
     if compression not in _LINES:
         kind = _CODES[compression] if compression < len(_CODES) else str(compression)
-        raise InputError(
-            f"{path} is an EXR with {kind} compression: expected none, RLE, ZIPS or ZIP; {_MENDING}"
-        )
+        raise InputError(f"{path} is an EXR with {kind} compression: expected none, RLE, ZIPS or ZIP; {_MENDING}")
     return _Header(
         _channels(path, attributes["channels"]),
         compression,
@@ -104,9 +102,7 @@ def _channels(path: Path, data: bytes) -> list[tuple[str, np.dtype]]:
         name, at = _text(data, at)
         kind, _, step_x, step_y = struct.unpack_from("<iIii", data, at)
         if (step_x, step_y) != (1, 1) or kind not in _TYPES:
-            raise InputError(
-                f"{path} has a subsampled or unknown channel {name!r}: expected full float channels."
-            )
+            raise InputError(f"{path} has a subsampled or unknown channel {name!r}: expected full float channels.")
         channels.append((name, _TYPES[kind]))
         at += 16
     return channels
@@ -144,9 +140,7 @@ def _read_line(raw: bytes, at: int, header: _Header, names: list[str], image: np
     for name, kind in header.channels:
         if name in names and top <= y <= bottom and first <= last:
             values = np.frombuffer(raw, kind, x1 - x0 + 1, at)
-            image[y - top, first - left : last - left + 1, names.index(name)] = values[
-                first - x0 : last - x0 + 1
-            ]
+            image[y - top, first - left : last - left + 1, names.index(name)] = values[first - x0 : last - x0 + 1]
         at += (x1 - x0 + 1) * kind.itemsize
 
 

@@ -90,9 +90,7 @@ def images_in(folder: Path, flag: str) -> tuple[list[ImageFile], list[str]]:
         if path.is_dir():
             notes.append(f"{path} is a folder, although its name is an image's: left out.")
         elif not path.is_file():
-            raise InputError(
-                f"{path} is a link that leads nowhere or in a circle: expected an image ({flag})."
-            )
+            raise InputError(f"{path} is a link that leads nowhere or in a circle: expected an image ({flag}).")
         else:
             files.append(parse_name(path))
     return files, notes
@@ -134,9 +132,7 @@ def _pick(place: Path, kind: Literal["rgb", "normals"], flag: str, notes: list[s
     """
     if place.is_file():
         if place.suffix.lower() not in SUFFIXES:
-            raise InputError(
-                f"{flag} {place}: is no image ({', '.join(SUFFIXES)}); expected a folder or a sheet."
-            )
+            raise InputError(f"{flag} {place}: is no image ({', '.join(SUFFIXES)}); expected a folder or a sheet.")
         wanted = (kind == "normals") == (flag == "--normals")
         return [ImageFile(place, kind, parse_name(place).key)] if wanted else []
     files, found = images_in(place, flag)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import struct
 import warnings
 from collections.abc import Iterator
@@ -86,7 +87,7 @@ def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise InputError(
             f"{path} is {width} x {height} pixels, more than the limit of {max_pixels / 1e6:.0f} million; "
-            "reduce it."
+            "reduce it, or raise the limit with --set views.max_pixels=N."
         )
 
 
@@ -100,12 +101,14 @@ def _reading(path: Path) -> Iterator[None]:
     except InputError:
         raise
     except UnidentifiedImageError as error:
-        raise InputError(
-            f"{path} is not an image that can be read: its content is of no known format."
-        ) from error
+        raise InputError(f"{path} is not an image that can be read: its content is of no known format.") from error
     except Pillow.DecompressionBombError as error:
-        raise InputError(f"{path} is far too large to be decoded safely: {error}") from error
+        count = re.search(r"\d+", str(error))
+        found = f"has {int(count[0]) / 1e6:.0f} million pixels" if count else "is huge"
+        raise InputError(f"{path} {found}, far more than can be decoded safely: reduce it.") from error
     except (OSError, SyntaxError, ValueError, struct.error, EOFError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InputError(f"{path} cannot be read: {error.strerror}.") from error
         raise InputError(f"{path} is damaged or truncated: {error}.") from error
 
 
@@ -144,14 +147,12 @@ def _read_npy(path: Path, max_pixels: int) -> np.ndarray:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise InputError(
-            f"{path} cannot be read as a NumPy array without pickled objects: {error}."
+            f"{path} cannot be read as a NumPy array without pickled objects: {str(error).rstrip('.')}."
         ) from error
     if values.ndim == 3 and values.shape[0] in (3, 4) and values.shape[2] not in (3, 4):
         values = np.moveaxis(values, 0, 2)
     if values.ndim != 3 or values.shape[2] not in (3, 4) or 0 in values.shape:
-        raise InputError(
-            f"{path} holds an array of shape {values.shape}: expected (H, W, 3), (H, W, 4) or (3, H, W)."
-        )
+        raise InputError(f"{path} holds an array of shape {values.shape}: expected (H, W, 3), (H, W, 4) or (3, H, W).")
     if values.dtype.kind not in "fu" or values.dtype.itemsize > 8:
         raise InputError(f"{path} holds numbers of type {values.dtype}: expected float, uint8 or uint16.")
     check_size(path, values.shape[1], values.shape[0], max_pixels)

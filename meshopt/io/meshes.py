@@ -60,9 +60,7 @@ def encode_mesh(
     normals = vertex_normals(torch.from_numpy(points), mesh.faces.cpu()).numpy()
     normals[~(np.abs(normals).sum(1) > 0.5)] = (0.0, 1.0, 0.0)
     colors = None if mesh.colors is None else mesh.colors.detach().cpu().double().clamp(0, 1).numpy()
-    arrays = _Arrays(
-        distinct_positions(points), normals.astype("<f4"), mesh.faces.cpu().numpy().astype("<i4"), colors
-    )
+    arrays = _Arrays(distinct_positions(points), normals.astype("<f4"), mesh.faces.cpu().numpy().astype("<i4"), colors)
     return {"glb": _glb, "obj": _obj, "ply": _ply}[kind](arrays)
 
 
@@ -76,9 +74,7 @@ def load_mesh(path: str | Path) -> Mesh:
     if not path.is_file():
         raise InputError(f"{path}: no such file, expected a mesh ({', '.join(_READABLE)})")
     if path.suffix.lower() not in _READABLE:
-        raise InputError(
-            f"{path}: cannot read '{path.suffix}' files, expected a mesh ({', '.join(_READABLE)})"
-        )
+        raise InputError(f"{path}: cannot read '{path.suffix}' files, expected a mesh ({', '.join(_READABLE)})")
     parts = _read_parts(path)
     if not parts:
         raise InputError(f"{path}: has no faces, expected a triangle mesh")

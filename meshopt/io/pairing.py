@@ -48,9 +48,7 @@ def short_keys(files: Sequence[ImageFile]) -> list[str]:
 def numbers_of(files: Sequence[ImageFile]) -> list[int] | None:
     """The files' numbers, where numbers are all that tells their names apart, else None."""
     keys = short_keys(files)
-    return (
-        [int(key) for key in keys] if keys and all(key.isascii() and key.isdigit() for key in keys) else None
-    )
+    return [int(key) for key in keys] if keys and all(key.isascii() and key.isdigit() for key in keys) else None
 
 
 def find_named(
@@ -114,8 +112,7 @@ def _by_number(
     for i, j in pairwise(order):
         if numbers[i] == numbers[j]:
             raise InputError(
-                f"{what}: {files[i].path.name} and {files[j].path.name} have the same number; expected one "
-                "of them."
+                f"{what}: {files[i].path.name} and {files[j].path.name} have the same number; expected one of them."
             )
     if len(files) != len(names):
         raise _wrong_count(ordered, names, what, layout)
@@ -123,9 +120,7 @@ def _by_number(
     return Assignment(tuple(ordered), "number" if consecutive else "order")
 
 
-def _wrong_count(
-    files: Sequence[ImageFile], names: Sequence[Sequence[str]], what: str, layout: str
-) -> InputError:
+def _wrong_count(files: Sequence[ImageFile], names: Sequence[Sequence[str]], what: str, layout: str) -> InputError:
     listed = ", ".join(file.path.name for file in files[:6]) + (", ..." if len(files) > 6 else "")
     return InputError(
         f"{what}: found {len(files)} ({listed}), but {layout} has {len(names)} views; give one file for "

@@ -18,6 +18,7 @@ from meshopt.io.images import resample
 HULL_PIXELS = 256  # masks are reduced to this for the coarse hull
 GRIDS = (32, 32, 48)  # samples along each side of the searched box, which shrinks from pass to pass
 FILL = 0.95  # share of the cube that the object's box takes up
+SPAN = (1e-9, 1e9)  # half sizes of an object, in the cameras' units, that float32 coordinates can hold
 USUAL = (0.5, 1.0)  # largest |coordinate| of an object that is left where it is
 
 
@@ -51,6 +52,11 @@ def scene_extent(cameras: Sequence[Camera], masks: Float[np.ndarray, "V H W"]) -
         return UNIT
     middle = (low + high) / 2
     scale = float((high - low).max()) / 2 / FILL
+    if not SPAN[0] <= scale <= SPAN[1]:
+        raise InputError(
+            f"the object would be {2 * scale:.3g} units large by the cameras file: expected {SPAN[0]:g} to "
+            f"{SPAN[1]:g}; check its 'half', 'distance' and shifts (--rig)."
+        )
     x, y, z = (round(float(c) / scale, 9) * scale + 0.0 for c in middle)
     note = f"scene: 1 unit is {scale:.4g} of the cameras file's, centred at ({x:.4g}, {y:.4g}, {z:.4g})."
     return Extent(scale, (x, y, z), (note,))
@@ -88,9 +94,7 @@ def _searched(cameras: Sequence[Camera]) -> tuple[Float[np.ndarray, "3"], float]
     for camera in cameras:
         depth = float(camera.project(middle[None])[1][0])
         scale = 1.0 if camera.projection == "orthographic" else max(depth, 1e-6)
-        reaches.append(
-            scale * max(h * (1 + abs(c)) for h, c in zip(camera.half_extent, camera.centre, strict=True))
-        )
+        reaches.append(scale * max(h * (1 + abs(c)) for h, c in zip(camera.half_extent, camera.centre, strict=True)))
     return middle, 1.5 * max(reaches)
 
 

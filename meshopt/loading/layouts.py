@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from meshopt.io.folders import ImageFile, Listing, find_images
 from meshopt.io.images import SUFFIXES
 from meshopt.io.pairing import assign, short_keys
 from meshopt.loading.pictures import Pictures, Tile
-from meshopt.loading.recognition import grid_of, recognise
+from meshopt.loading.recognition import grid_of, recognise, shows_one_view
 from meshopt.rigs import Rig, load_rig
 
 CAMERA_FILES = ("cameras.json", "transforms.json", "transforms_train.json")
@@ -53,12 +53,7 @@ def find_layout(views: Path | None, normals: Path | None, rig: str, pictures: Pi
     listing = find_images(views, normals)
     path = _cameras_file(rig, listing)
     file = None if path is None else read_cameras(path)
-    if (
-        file is not None
-        and rig == "auto"
-        and file.sheet is None
-        and len(listing.normals) == 1 < len(file.entries)
-    ):
+    if file is not None and rig == "auto" and file.sheet is None and len(listing.normals) == 1 < len(file.entries):
         file = None  # it describes single images, and this is a sheet
     if file is not None:
         layout = _from_cameras(file, listing)
@@ -115,11 +110,15 @@ def _tiles(
     """Each view's image, and how it was found, in words."""
     if len(files) == 1 and len(names) > 1:
         rows, columns = grid_of(rig, files[0].path, pictures)
+        if kind == "normal maps" and shows_one_view(files[0].path, (rows, columns), pictures):
+            raise InputError(
+                f"{files[0].path} shows one view, but {label} expects a sheet of {len(names)} views or a folder with "
+                "an image for each; one single view goes with --rig turntable:1."
+            )
         tiles = [Tile(files[0].path, (rows, columns), i) for i in range(len(names))]
         return tiles, f"cut from the sheet {files[0].path.name} ({columns} columns x {rows} rows)"
     found = assign(files, names, f"{kind} in {files[0].path.parent}", label)
-    left = f" ({', '.join(file.path.name for file in found.extra)} left over)" if found.extra else ""
-    return [Tile(file.path) for file in found.files], f"by {found.rule}{left}"
+    return [Tile(file.path) for file in found.files], f"by {found.rule}{_left_over(found.extra)}"
 
 
 def _from_cameras(file: CameraFile, listing: Listing) -> Layout:
@@ -158,14 +157,11 @@ def _files_of(
     folder = files[0].path.parent
     stated = [getattr(entry, kind) for entry in file.entries]
     if all(stated):
-        return [
-            _named(file, i, stated[i], files) for i in range(len(stated))
-        ], "as the cameras file names them"
+        named = [_named(file, i, stated[i], files) for i in range(len(stated))]
+        return named, f"as the cameras file names them{_left_over(item for item in files if item not in named)}"
     if any(stated):
         name = file.entries[stated.index(None)].camera.name
-        raise InputError(
-            f"cameras file {file.path}: view {name!r} names no {kind} file, although other views do."
-        )
+        raise InputError(f"cameras file {file.path}: view {name!r} names no {kind} file, although other views do.")
     if kind == "normals" and listing.rgb and all(entry.rgb for entry in file.entries):
         colours = [_named(file, i, str(entry.rgb), listing.rgb) for i, entry in enumerate(file.entries)]
         keys = {item.path: key for item, key in zip(listing.rgb, short_keys(listing.rgb), strict=True)}
@@ -174,7 +170,13 @@ def _files_of(
             return [by_key[keys[colour.path]] for colour in colours], "by the colour images' names"
     names = [(entry.camera.name, _stem(entry.camera.name)) for entry in file.entries]
     found = assign(files, names, f"{kind} in {folder}", f"cameras file {file.path.name}")
-    return found.files, f"by {found.rule}"
+    return found.files, f"by {found.rule}{_left_over(found.extra)}"
+
+
+def _left_over(files: Iterable[ImageFile]) -> str:
+    """The files that no view uses, for a note."""
+    names = ", ".join(file.path.name for file in files)
+    return f" ({names} left over)" if names else ""
 
 
 def _stem(name: str) -> str:

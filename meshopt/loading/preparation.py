@@ -201,8 +201,7 @@ def _combined(masks: list[_Mask], notes: list[str]) -> tuple[Float[np.ndarray, "
     agreement = matting.iou(first.values, second.values)
     if agreement < AGREEMENT:
         notes.append(
-            f"{first.source} and {second.source} disagree (IoU {agreement:.2f}): the former was used for the "
-            "mask."
+            f"{first.source} and {second.source} disagree (IoU {agreement:.2f}): the former was used for the mask."
         )
         return first.values, first.source
     return np.minimum(first.values, second.values), f"{first.source} and {second.source}"
@@ -219,9 +218,7 @@ def _check_coverage(slot: Slot, mask: np.ndarray, source: str, options: MaskOpti
     )
 
 
-def _colours(
-    colour: Picture, masks: list[_Mask], mask: np.ndarray, fitting: Fitting
-) -> Float[np.ndarray, "R R 3"]:
+def _colours(colour: Picture, masks: list[_Mask], mask: np.ndarray, fitting: Fitting) -> Float[np.ndarray, "R R 3"]:
     """sRGB inside the mask, 0 outside: edge pixels freed of the background, gaps filled from the nearest
     pixel.
     """

@@ -15,12 +15,12 @@ from meshopt.errors import InputError
 from meshopt.io.folders import ImageFile, Listing
 from meshopt.io.pairing import find_named, numbers_of
 from meshopt.loading.pictures import Pictures, Tile
-from meshopt.rigs import Rig, presets
+from meshopt.matting import mask_from_vectors
+from meshopt.rigs import Rig, load_rig, presets
 
 SQUARE = 0.03  # a sheet's tiles may be so much off square
-CLEAR = (
-    30.0  # degrees: mean directions of normals must fit a rig within this, and the next one worse by as much
-)
+CLEAR = 30.0  # degrees: mean directions of normals must fit a rig within this, and the next one worse by as much
+RUNS_ON = (0.1, 0.9)  # one view: share of the lines between tiles that the object crosses, least cosine across them
 
 
 def grid_of(rig: Rig, path: Path, pictures: Pictures) -> tuple[int, int]:
@@ -37,8 +37,27 @@ def grid_of(rig: Rig, path: Path, pictures: Pictures) -> tuple[int, int]:
         f"{path} is {width} x {height} pixels, which does not divide into the {count} square views of rig "
         f"{rig.name}; expected a sheet of "
         + " or ".join(f"{columns} x {rows}" for rows, columns in (rig.sheets or others))
-        + " tiles (columns x rows), or a folder."
+        + " tiles (columns x rows), or a folder; one single view goes with --rig turntable:1."
     )
+
+
+def shows_one_view(path: Path, grid: tuple[int, int], pictures: Pictures) -> bool:
+    """Whether a normal map, cut into tiles, would be cut through the object: its normals run on across the cuts."""
+    picture = pictures.read(Tile(path))
+    if not _square(*picture.shape):
+        return False
+    vectors = 2 * picture.pixels - 1 if picture.encoded else picture.pixels
+    mask = mask_from_vectors(vectors) if picture.alpha is None else picture.alpha
+    if mask is None:
+        return False
+    unit = np.where(mask[..., None] > 0.5, vectors / np.maximum(np.linalg.norm(vectors, axis=2), 1e-6)[..., None], 0)
+    crossed = []
+    for axis, parts in enumerate(grid):
+        size = unit.shape[axis]
+        for cut in (size * k // parts for k in range(1, parts)):
+            before, after = unit.take(max(cut - 2, 0), axis), unit.take(min(cut + 1, size - 1), axis)
+            crossed.append((before * after).sum(axis=-1) > RUNS_ON[1])
+    return bool(crossed) and float(np.concatenate(crossed).mean()) > RUNS_ON[0]
 
 
 def _square(height: float, width: float) -> bool:
@@ -65,9 +84,7 @@ def recognise(listing: Listing, pictures: Pictures) -> tuple[Rig, str]:
             "FILE.json)."
         )
     why = f"{len(files)} numbered files"
-    tiles = [
-        Tile(file.path) for _, file in sorted(zip(numbers, files, strict=True), key=lambda pair: pair[0])
-    ]
+    tiles = [Tile(file.path) for _, file in sorted(zip(numbers, files, strict=True), key=lambda pair: pair[0])]
     return _decide(fitting, files, why, [tiles] * len(fitting), pictures)
 
 
@@ -108,9 +125,10 @@ def _by_sheet(file: ImageFile, automatic: list[Rig], pictures: Pictures) -> tupl
             f"views; say --rig ({known}, turntable:N), or give a folder with one image for each view."
         )
     tiles = [
-        [Tile(file.path, grid, i) for i in range(len(rig.views))]
-        for rig, grid in zip(fitting, grids, strict=True)
+        [Tile(file.path, grid, i) for i in range(len(rig.views))] for rig, grid in zip(fitting, grids, strict=True)
     ]
+    if all(shows_one_view(file.path, grid, pictures) for grid in dict.fromkeys(grids)):
+        return load_rig("turntable:1"), f"rig: turntable:1, because {file.path.name} is one view, not a sheet of views."
     shapes = " or ".join(f"{columns} columns x {rows} rows" for rows, columns in dict.fromkeys(grids))
     return _decide(fitting, [file], f"a sheet of square tiles, {shapes}", tiles, pictures)
 

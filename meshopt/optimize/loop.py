@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from meshopt.config import OptimizeConfig
+from meshopt.errors import InputError
 from meshopt.mesh import Mesh, face_cross, vertex_normals
 from meshopt.optimize.colors import blend_colors
 from meshopt.optimize.consensus import Consensus, consensus_normals
@@ -71,7 +72,12 @@ def optimize_stage(
 
 
 def view_weights(views: ViewSet, config: OptimizeConfig) -> Float[Tensor, "V"]:
-    """Each view's weight: 1, or what the settings say for its name."""
+    """Each view's weight: 1, or what the settings say for its name. Raises InputError for names that no view has."""
+    names = [camera.name for camera in views.cameras]
+    unknown = sorted(set(config.view_weights) - set(names))
+    if unknown or not any(config.view_weights.get(name, 1.0) for name in names):
+        found = f"names {', '.join(unknown)}" if unknown else "leaves no view"
+        raise InputError(f"optimize.view_weights {found}: expected some of {', '.join(names)}, not all 0.")
     return views.masks.new_tensor([config.view_weights.get(camera.name, 1.0) for camera in views.cameras])
 
 
@@ -122,8 +128,7 @@ def _gradient(
         if config.rgb_weight > 0 and problem.views.rgb is not None:
             terms["rgb"] = config.rgb_weight * _color_loss(problem, x, faces)
         turned = inside_out(fragments, x, faces, problem.backs)
-        if turned is not None:
-            terms["inside_out"] = config.inside_out_weight / edge * turned / problem.covered
+        terms["inside_out"] = config.inside_out_weight / edge * turned / problem.covered
         smoothness = torch.where(_seen(fragments, faces, len(x)), 1.0, config.unseen_smoothness).to(x)
         terms["smoothness"] = config.smoothness / 4 * laplacian_energy(x, faces, smoothness)
         torch.stack([term.reshape(()) for term in terms.values()]).sum().backward()

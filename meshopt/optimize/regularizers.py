@@ -33,8 +33,8 @@ def neighbour_mean(values: Float[Tensor, "N C"], faces: Int[Tensor, "F 3"]) -> F
 
 def inside_out(
     fragments: Fragments, vertices: Float[Tensor, "N 3"], faces: Int[Tensor, "F 3"], backs: Float[Tensor, "V 3"]
-) -> Float[Tensor, ""] | None:
-    """Sum over the pixels that show a face from behind of its height towards the viewer; None if no pixel does.
+) -> Float[Tensor, ""]:
+    """Sum over the pixels that show a face from behind of its height towards the viewer.
 
     On a closed surface an inside that shows means that one layer has passed through another, as the two sides of a
     thin sheet do easily. Less of this energy moves the wrong layer away from the viewer, back behind the other.
@@ -44,7 +44,7 @@ def inside_out(
     face = fragments.face[view, row, column].long()
     behind = away[face, view]
     if not bool(behind.any()):
-        return None
+        return vertices.new_zeros(())
     corners = faces.index_select(0, face[behind])
     centre = sum(at(vertices, corners[:, k]) for k in range(3)) / 3
     return (centre * backs[view[behind]]).sum()

@@ -69,7 +69,7 @@ def _towards_camera(camera: Camera) -> Tensor:
 
 
 def _windows(covered: np.ndarray) -> tuple[list[tuple[int, int]], tuple[int, int]]:
-    """The first row and column of each view's window, and the size they share: all masks and a margin, where it fits."""
+    """First row and column of each view's window, and the size they share: the masks and a margin, where it fits."""
     _, height, width = covered.shape
     spans = [[_span(view.any(axis)) for view in covered] for axis in (1, 0)]
     size, starts = [], []

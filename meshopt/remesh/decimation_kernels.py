@@ -57,9 +57,7 @@ def edge_cost(data, quadrics, a, b, pull):
     ex, ey, ez = data[b, 0] - data[a, 0], data[b, 1] - data[a, 1], data[b, 2] - data[a, 2]
     middle = data[a, 0] + 0.5 * ex, data[a, 1] + 0.5 * ey, data[a, 2] + 0.5 * ez
     x, y, z = lowest(quadric, middle[0], middle[1], middle[2], pull)
-    error = (
-        x * (xx * x + 2 * (xy * y + xz * z + bx)) + y * (yy * y + 2 * (yz * z + by)) + z * (zz * z + 2 * bz)
-    )
+    error = x * (xx * x + 2 * (xy * y + xz * z + bx)) + y * (yy * y + 2 * (yz * z + by)) + z * (zz * z + 2 * bz)
     return max(error + rest, 0.0) + pull * (xx + yy + zz) * (ex * ex + ey * ey + ez * ez)
 
 

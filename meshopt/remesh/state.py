@@ -47,9 +47,7 @@ def to_arrays(
         data[:, 4:] = attributes.detach().cpu().numpy()
     bad = n - int(np.isfinite(data[:, :4]).all(axis=1).sum())
     if bad:
-        raise InputError(
-            f"cannot remesh: {bad} of {n} vertices have a position or target length that is not finite"
-        )
+        raise InputError(f"cannot remesh: {bad} of {n} vertices have a position or target length that is not finite")
     if n and data[:, 3].min() <= 0:
         raise InputError(f"cannot remesh: target edge lengths must be positive, found {data[:, 3].min():g}")
     index = faces.detach().cpu().numpy()

@@ -51,9 +51,7 @@ def collapse(half, edges, short, pull, limits, mark):
             continue
         quadric = planes(half, a, b)
         point, share = place(data, a, b, quadric, pull)
-        if may_move(half, a, b, point, quadric[10:], limits) and may_move(
-            half, b, a, point, quadric[10:], limits
-        ):
+        if may_move(half, a, b, point, quadric[10:], limits) and may_move(half, b, a, point, quadric[10:], limits):
             merge(half, h, point, share)
             count += 1
     return count

@@ -37,6 +37,8 @@ class Result(Protocol):
 
 def check_result_folder(folder: str | Path, overwrite: bool = False) -> None:
     """Raises InputError where `write_result` would refuse or fail at once; changes nothing."""
+    if not str(folder).strip():
+        raise InputError("--output is an empty text, expected a folder (. is the current one)")
     folder = Path(folder)
     if folder.suffix.lower().removeprefix(".") in FORMATS and not folder.is_dir():
         raise InputError(f"--output {folder}: names a file, expected a folder for mesh.glb")
@@ -69,9 +71,7 @@ def encode_preview(result: Result) -> bytes:
     rig = f"{result.views.rig}, " if result.views.rig else ""
     title = f"meshopt {report.get('version', '')}: {rig}{len(result.views)} views"
     scores = _scores(report.get("views", ()), result.views)
-    sheet = draw_preview(
-        result.views, result.renders, scores, title, subtitle=str(report.get("topology_line", ""))
-    )
+    sheet = draw_preview(result.views, result.renders, scores, title, subtitle=str(report.get("topology_line", "")))
     stream = io.BytesIO()
     sheet.save(stream, "PNG")
     return stream.getvalue()

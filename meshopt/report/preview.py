@@ -83,17 +83,13 @@ def draw_preview(
     return page
 
 
-def angle_map(
-    first: Float[np.ndarray, "H W 3"], second: Float[np.ndarray, "H W 3"]
-) -> Float[np.ndarray, "H W"]:
+def angle_map(first: Float[np.ndarray, "H W 3"], second: Float[np.ndarray, "H W 3"]) -> Float[np.ndarray, "H W"]:
     """Angle between two maps of unit vectors, in degrees."""
     cosine = np.clip((first.astype(np.float64) * second).sum(-1), -1, 1)
     return np.degrees(np.arccos(cosine))
 
 
-def _block(
-    views: ViewSet, pictures: Pictures, scores: list[Scores], indices: list[int], tile: int
-) -> Image.Image:
+def _block(views: ViewSet, pictures: Pictures, scores: list[Scores], indices: list[int], tile: int) -> Image.Image:
     """The rows of some views, with headings, scores and legends."""
     rows = _rows(views, pictures, indices, tile)
     height = rows[0].tiles[0].shape[0]
@@ -136,8 +132,7 @@ def _rows(views: ViewSet, pictures: Pictures, indices: list[int], tile: int) -> 
     rows.append(_Row("input\nnormals", tiles(_on_tile(target / 2 + 0.5, wanted))))
     rows.append(_Row("result\nnormals", tiles(_on_tile(normals / 2 + 0.5, found))))
     errors = [
-        _heat(angle_map(a, b), (m > 0.5) & (n > 0.5))
-        for a, b, m, n in zip(target, normals, wanted, found, strict=True)
+        _heat(angle_map(a, b), (m > 0.5) & (n > 0.5)) for a, b, m, n in zip(target, normals, wanted, found, strict=True)
     ]
     rows.append(_Row("angle between\nthe normals", tiles(errors), "scale"))
     silhouettes = [_silhouettes(m > 0.5, n > 0.5) for m, n in zip(wanted, found, strict=True)]
@@ -149,9 +144,7 @@ def _array(values: Tensor, indices: list[int]) -> Float[np.ndarray, "V H W *C"]:
     return values[indices].detach().cpu().float().numpy()
 
 
-def _on_tile(
-    images: Float[np.ndarray, "V H W 3"], masks: Float[np.ndarray, "V H W"]
-) -> Float[np.ndarray, "V H W 3"]:
+def _on_tile(images: Float[np.ndarray, "V H W 3"], masks: Float[np.ndarray, "V H W"]) -> Float[np.ndarray, "V H W 3"]:
     """The images over the tile's background."""
     cover = np.clip(masks, 0, 1)[..., None]
     return images * cover + np.asarray(_TILE, np.float32) / 255 * (1 - cover)
@@ -163,9 +156,7 @@ def _heat(angles: Float[np.ndarray, "H W"], inside: Bool[np.ndarray, "H W"]) -> 
     return np.where(inside[..., None], colors, np.asarray(_TILE, np.float32) / 255)
 
 
-def _silhouettes(
-    wanted: Bool[np.ndarray, "H W"], found: Bool[np.ndarray, "H W"]
-) -> Float[np.ndarray, "H W 3"]:
+def _silhouettes(wanted: Bool[np.ndarray, "H W"], found: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, "H W 3"]:
     """What both cover, and what only one does."""
     image = np.full((*wanted.shape, 3), _TILE, np.float32)
     image[wanted & found] = _BOTH
@@ -189,13 +180,9 @@ def _draw_legend(image: Image.Image, kind: str, x: int, y: int, height: int) -> 
         image.paste(Image.fromarray(cv2.applyColorMap(ramp, cv2.COLORMAP_INFERNO)[..., ::-1]), (x, y + 8))
         for part in (0.0, 1 / 3, 2 / 3, 1.0):
             text = f"{part * ERROR_SCALE:.0f}°" + (" or more" if part == 1.0 else "")
-            pen.text(
-                (x + 20, y + 8 + (1 - part) * (height - 17)), text, fill=_INK, font=_font(13), anchor="lm"
-            )
+            pen.text((x + 20, y + 8 + (1 - part) * (height - 17)), text, fill=_INK, font=_font(13), anchor="lm")
     elif kind == "silhouette":
-        for line, (color, text) in enumerate(
-            [(_BOTH, "both"), (_MISSING, "input only"), (_EXTRA, "result only")]
-        ):
+        for line, (color, text) in enumerate([(_BOTH, "both"), (_MISSING, "input only"), (_EXTRA, "result only")]):
             top = y + 8 + 22 * line
             pen.rectangle((x, top, x + 14, top + 14), fill=color)
             pen.text((x + 20, top + 7), text, fill=_INK, font=_font(13), anchor="lm")

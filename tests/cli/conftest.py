@@ -50,7 +50,7 @@ class Pipeline:
         report = {
             "version": "0.1.0",
             "backend": {"name": "cpu", "licence": "Apache-2.0"},
-            "notes": ["The initial mesh is the hull."],
+            "notes": [*views.notes, "The initial mesh is the hull."],
             "views": [
                 {"name": "front", "silhouette_iou": 0.9912, "normal_error_deg": 3.25},
                 {"name": "back", "silhouette_iou": 0.9876, "normal_error_deg": None},
@@ -58,9 +58,7 @@ class Pipeline:
             "topology_line": "V 4, F 4, closed, 2-manifold",
         }
         renders = SimpleNamespace(normals=views.normals, masks=views.masks, rgb=None)
-        return SimpleNamespace(
-            mesh=Mesh(vertices, faces), views=views, config=config, report=report, renders=renders
-        )
+        return SimpleNamespace(mesh=Mesh(vertices, faces), views=views, config=config, report=report, renders=renders)
 
 
 @pytest.fixture

@@ -37,9 +37,7 @@ def test_config_prints_what_load_config_reads(tmp_path, capsys: pytest.CaptureFi
 
 
 def test_entry_point_exits_with_the_code() -> None:
-    code = (
-        "import sys; from meshopt.cli import main; sys.argv = ['meshopt', 'config', '--set', 'x=1']; main()"
-    )
+    code = "import sys; from meshopt.cli import main; sys.argv = ['meshopt', 'config', '--set', 'x=1']; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("Error: --set x=1: unknown setting 'x'")

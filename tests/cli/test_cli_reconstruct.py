@@ -45,14 +45,13 @@ def test_result_is_written_and_told(
     for word in ("rgb_front.png", "n_back.png", "turntable:2", "0.9912", "3.2", "V 4, F 4, closed", "Apache"):
         assert word in out
     assert "mesh.glb, report.json, preview.png, config.yaml" in out
+    assert out.count("turntable:2: two views are there") == 1
     assert "optimize" in err
     assert "Warning: one view was mended" in err
     assert json.loads((tmp_path / "out" / "report.json").read_text())["backend"]["name"] == "cpu"
 
 
-def test_quiet_says_warnings_only(
-    pipeline: Any, command: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_quiet_says_warnings_only(pipeline: Any, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*command, "--quiet"]) == 0
     out, err = capsys.readouterr()
     assert out == ""
@@ -165,9 +164,7 @@ def test_failures_are_one_sentence_and_write_nothing(
     assert _files(tmp_path) == []
 
 
-def test_verbose_shows_where_a_bug_is(
-    pipeline: Any, command: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_verbose_shows_where_a_bug_is(pipeline: Any, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     pipeline.fail = _raise(RuntimeError("odd"))
     assert run([*command, "-v"]) == 1
     err = capsys.readouterr().err

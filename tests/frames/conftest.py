@@ -55,9 +55,7 @@ class Scene:
     cameras: tuple[Camera, ...]
 
 
-def _hit(
-    field: Field, origins: np.ndarray, directions: np.ndarray, middle: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _hit(field: Field, origins: np.ndarray, directions: np.ndarray, middle: float) -> tuple[np.ndarray, np.ndarray]:
     """First crossing of each ray: the points, and whether there is one."""
     steps = middle + np.linspace(-1.5, 1.5, 121)
     values = np.stack([field(origins + t * directions) for t in steps])

@@ -140,9 +140,7 @@ def test_tiny_pictures_do_not_crash(shape: tuple[int, int]) -> None:
     wall = np.zeros((1, *shape, 3), np.float32)
     wall[..., 2] = 1
     found = detect(wall, np.ones((1, *shape), np.float32), (Camera.orbit("v", 0),))
-    np.testing.assert_array_equal(
-        decode(wall, np.ones((1, *shape)), (Camera.orbit("v", 0),), found.encoding), wall
-    )
+    np.testing.assert_array_equal(decode(wall, np.ones((1, *shape)), (Camera.orbit("v", 0),), found.encoding), wall)
 
 
 def test_given_frame_and_axes_are_taken_and_doubted_aloud(studio) -> None:

@@ -71,9 +71,7 @@ def test_decoding_undoes_encoding_for_all_encodings() -> None:
     masks = np.ones((3, 5, 4), np.float32)
     lengths = rng.uniform(0.3, 1.2, size=(3, 5, 4, 1)).astype(np.float32)
     for e in all_encodings():
-        np.testing.assert_allclose(
-            decode(lengths * encode(normals, cameras, e), masks, cameras, e), normals, atol=1e-5
-        )
+        np.testing.assert_allclose(decode(lengths * encode(normals, cameras, e), masks, cameras, e), normals, atol=1e-5)
 
 
 def test_decoded_normals_are_zero_outside_the_mask_and_where_nothing_is_stored() -> None:
@@ -97,9 +95,7 @@ def test_decoded_normals_are_zero_outside_the_mask_and_where_nothing_is_stored()
         (270, (0, 128, 128)),
     ],
 )
-def test_a_wall_that_faces_the_camera_has_the_documented_colour(
-    azimuth: float, colour: tuple[int, ...]
-) -> None:
+def test_a_wall_that_faces_the_camera_has_the_documented_colour(azimuth: float, colour: tuple[int, ...]) -> None:
     camera = Camera.orbit("v", azimuth)
     wall = np.broadcast_to(camera.rotation[2], (1, 1, 1, 3)).astype(np.float32)
     front = Camera.orbit("front", 0)

@@ -58,9 +58,7 @@ def test_the_fast_measurements_equal_the_slow_ones(studio, camera: Camera) -> No
 
 @pytest.mark.parametrize("fov", [None, 40.0])
 @pytest.mark.parametrize("shape", ["ellipsoid", "bumpy", "torus"])
-def test_a_true_surface_measures_well_and_its_mirror_image_does_not(
-    studio, shape: str, fov: float | None
-) -> None:
+def test_a_true_surface_measures_well_and_its_mirror_image_does_not(studio, shape: str, fov: float | None) -> None:
     camera = Camera.orbit("v", 40, 15, fov=fov)
     scene = studio.of(shape, (camera,), size=128)
     stored = scene.normals[0] @ camera.rotation.T.astype(np.float32)

@@ -46,9 +46,7 @@ ANGLES = st.tuples(st.floats(-180, 540), st.floats(-90, 90))
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    st.lists(st.tuples(ANGLES, st.booleans(), st.floats(0.01, 50), st.floats(-1, 1)), min_size=1, max_size=5)
-)
+@given(st.lists(st.tuples(ANGLES, st.booleans(), st.floats(0.01, 50), st.floats(-1, 1)), min_size=1, max_size=5))
 def test_round_trip_to_the_last_bit(tmp_path_factory: Any, views: list[Any]) -> None:
     cameras = []
     for i, ((azimuth, elevation), flat, size, shift) in enumerate(views):
@@ -219,7 +217,7 @@ def test_bad_views(tmp_path: Path, view: Any, words: str) -> None:
         ({"views": [ORTHO], "normal_frame": "object"}, "object"),
         ({"views": [ORTHO], "normal_axes": "+x+x+z"}, "axis convention"),
         ({"views": [ORTHO], "normal_axes": 3}, "'normal_axes' is 3"),
-        (nerf({"file_path": "a"}), "'camera_angle_x' is missing, expected a number"),
+        (nerf({"file_path": "a"}), "'camera_angle_x' is missing, expected the full horizontal .* or else 'fl_x'"),
         (nerf({}), "'file_path' is missing"),
         ({"frames": [{"file_path": "a"}]}, "'transform_matrix' is missing"),
     ],

@@ -65,8 +65,7 @@ def exr(
     box = (x0, y0, x0 + width - 1, y0 + height - 1)
     codes = {"uint32": 0, "float16": 1, "float32": 2}
     described = b"".join(
-        name.encode() + b"\0" + struct.pack("<iIii", codes[channels[name].dtype.name], 0, 1, 1)
-        for name in names
+        name.encode() + b"\0" + struct.pack("<iIii", codes[channels[name].dtype.name], 0, 1, 1) for name in names
     )
     head = struct.pack("<I", 20000630) + struct.pack("<I", version)
     head += attribute("channels", "chlist", described + b"\0")
@@ -78,9 +77,7 @@ def exr(
     blocks = []
     for top in range(0, height, lines):
         rows = range(top, min(top + lines, height))
-        raw = b"".join(
-            channels[name][row].astype(channels[name].dtype).tobytes() for row in rows for name in names
-        )
+        raw = b"".join(channels[name][row].astype(channels[name].dtype).tobytes() for row in rows for name in names)
         data = packed(raw, compression)
         blocks.append(struct.pack("<ii", y0 + top, len(data)) + data)
     offsets, at = [], len(head) + 8 * len(blocks)

@@ -101,9 +101,7 @@ def test_failure_while_writing_changes_nothing(tmp_path: Path, error: type[BaseE
 
 
 @pytest.mark.parametrize("moves", range(6))
-def test_failing_disk_brings_the_old_result_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: int
-) -> None:
+def test_failing_disk_brings_the_old_result_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: int) -> None:
     """The disk dies after any number of renames (2 old files out, 2 new files in: the fifth never comes)."""
     _write(tmp_path, mesh_glb="old", mesh_ply="old")
     before = _content(tmp_path)

@@ -145,9 +145,7 @@ def test_transfer_functions_are_inverse() -> None:
 def test_scene_parts_are_placed_and_joined(tmp_path: Path) -> None:
     scene = trimesh.Scene()
     for place in ([0, 0, 0], [3, 0, 0]):
-        scene.add_geometry(
-            trimesh.creation.box(), transform=trimesh.transformations.translation_matrix(place)
-        )
+        scene.add_geometry(trimesh.creation.box(), transform=trimesh.transformations.translation_matrix(place))
     (tmp_path / "two.glb").write_bytes(scene.export(file_type="glb"))
     read = load_mesh(tmp_path / "two.glb")
     assert (len(read.vertices), len(read.faces)) == (16, 24)
@@ -175,9 +173,7 @@ def test_split_vertices_are_welded(tmp_path: Path) -> None:
         ("a.obj", b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 7\n", "not there|cannot be read"),
     ],
 )
-def test_bad_meshes_are_one_clear_sentence(
-    tmp_path: Path, name: str, content: bytes | None, words: str
-) -> None:
+def test_bad_meshes_are_one_clear_sentence(tmp_path: Path, name: str, content: bytes | None, words: str) -> None:
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)

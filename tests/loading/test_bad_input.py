@@ -5,6 +5,7 @@ flag.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +51,9 @@ def test_wrong_rig(folder: Path) -> None:
 
 def test_names_that_do_not_fit(tmp_path: Path, write_views: Writer) -> None:
     write_views(UNIQUE, ["front.png", "right.png", "back.png", "top.png"], size=32)
-    with pytest.raises(
-        InputError, match=r"'left' of rig unique3d has no file \(and top\.png names no view of it\)"
-    ):
+    with pytest.raises(InputError, match=r"'left' of rig unique3d has no file \(and top\.png names no view of it\)"):
         load_views(tmp_path, rig="unique3d")
-    with pytest.raises(
-        InputError, match=r"4 files such as back\.png fit no preset by name or number; say --rig"
-    ):
+    with pytest.raises(InputError, match=r"4 files such as back\.png fit no preset by name or number; say --rig"):
         load_views(tmp_path)
 
 
@@ -111,9 +108,7 @@ def test_matting(tmp_path: Path, write_views: Writer, matting: str, words: str) 
 
 def test_matting_without_its_source(tmp_path: Path, write_views: Writer) -> None:
     write_views(UNIQUE, NUMBERS, size=32, background=1.0, colours=False)
-    with pytest.raises(
-        InputError, match="the colour image is missing or its border shows no solid background"
-    ):
+    with pytest.raises(InputError, match="the colour image is missing or its border shows no solid background"):
         load_views(None, tmp_path / "normals", "unique3d", options=LoadOptions(matting="background"))
 
 
@@ -147,9 +142,7 @@ def test_shapes(folder: Path) -> None:
 
 def test_sheet_that_does_not_divide(tmp_path: Path) -> None:
     Image.new("RGB", (100, 64)).save(tmp_path / "normals_a.png")
-    with pytest.raises(
-        InputError, match=r"100 x 64 pixels, which does not divide into the 4 square views of rig"
-    ):
+    with pytest.raises(InputError, match=r"100 x 64 pixels, which does not divide into the 4 square views of rig"):
         load_views(None, tmp_path / "normals_a.png", "unique3d")
     with pytest.raises(InputError, match=r"one image of 100 x 64 pixels, which is no preset's sheet"):
         load_views(None, tmp_path / "normals_a.png")
@@ -165,9 +158,7 @@ def test_six_numbers_that_could_be_anything(tmp_path: Path) -> None:
         image = np.full((32, 32, 3), 128, np.uint8)
         image[8:24, 8:24] = np.round(colour * 255)
         Image.fromarray(image).save(tmp_path / "n" / f"{i}.png")
-    with pytest.raises(
-        InputError, match=r"6 views without names could be .*zero123plus.*wonder3d|.*say --rig"
-    ):
+    with pytest.raises(InputError, match=r"6 views without names could be .*zero123plus.*wonder3d|.*say --rig"):
         load_views(None, tmp_path / "n")
 
 
@@ -179,6 +170,19 @@ def test_cameras_that_do_not_fit_the_images(folder: Path) -> None:
         for path, camera in zip(sorted((folder / kind).iterdir()), UNIQUE, strict=True):
             path.rename(path.with_stem(camera.name))
     refused(folder, "the masks and the cameras do not belong together", "auto")
+    still = [
+        replace(c, world_to_camera=np.eye(4)).transformed(1.0, np.array([3.0 * i, 0, 0])) for i, c in enumerate(moved)
+    ]
+    save_cameras(folder / "cameras.json", still)  # the normals would not fit either
+    refused(folder, "the masks and the cameras do not belong together", "auto")
+
+
+def test_scene_beyond_float32(folder: Path) -> None:
+    """Coordinates that a mesh file could not hold."""
+    save_cameras(
+        folder / "cameras.json", [c.transformed(1e20, np.zeros(3)) for c in UNIQUE], files=[(n, n) for n in NUMBERS]
+    )
+    refused(folder, r"the object would be \S+ units large by the cameras file: expected 1e-09 to 1e\+09", "auto")
 
 
 def test_files_that_the_cameras_file_misses(folder: Path) -> None:

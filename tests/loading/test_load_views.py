@@ -115,9 +115,7 @@ def test_turntable(tmp_path: Path, write_views: Writer) -> None:
 def test_without_alpha(tmp_path: Path, write_views: Writer, background: float, matting: str) -> None:
     truth = write_views(UNIQUE.cameras(), NUMBERS[:4], background=background)
     found = load_views(tmp_path, rig="unique3d", options=LoadOptions(matting=matting))
-    expected = (
-        "the colour image's solid background" if matting == "background" else "the normal map's background"
-    )
+    expected = "the colour image's solid background" if matting == "background" else "the normal map's background"
     assert any(expected in note for note in found.notes)
     check(found, truth, mask=0.03, colour=0.03)
 
@@ -163,9 +161,7 @@ def test_16_bit_normals_are_finer(tmp_path: Path, write_views: Writer) -> None:
     assert fine < coarse / 5
 
 
-@pytest.mark.parametrize(
-    ("rig", "shape"), [(UNIQUE, (2, 2)), (WONDER, (2, 3)), (WONDER, (3, 2)), (ZERO, (3, 2))]
-)
+@pytest.mark.parametrize(("rig", "shape"), [(UNIQUE, (2, 2)), (WONDER, (2, 3)), (WONDER, (3, 2)), (ZERO, (3, 2))])
 def test_sheets(tmp_path: Path, write_views: Writer, rig: Any, shape: tuple[int, int]) -> None:
     frame = "camera" if rig is ZERO else "world"
     truth = write_views(rig.cameras(), NUMBERS[: len(rig.views)], frame=frame)
@@ -178,6 +174,29 @@ def test_sheets(tmp_path: Path, write_views: Writer, rig: Any, shape: tuple[int,
         assert found.rig == rig.name
         assert found.sources[1].normals == "normals_sheet.png tile 2"
         check(found, truth)
+
+
+@pytest.mark.parametrize("background", [None, 0.5])
+def test_one_view_is_no_sheet(tmp_path: Path, write_views: Writer, background: float | None) -> None:
+    """A square image could be a sheet of four views, but the object would run on across the cuts."""
+    truth = write_views(UNIQUE.cameras()[:1], ["front.png"], background=background)
+    found = load_views(tmp_path)
+    assert found.rig == "turntable:1"
+    assert "front.png is one view, not a sheet" in found.notes[0]
+    check(found, truth)
+    assert len(load_views(tmp_path / "rgb" / "front.png", tmp_path / "normals" / "front.png", "turntable:1")) == 1
+    with pytest.raises(InputError, match=r"front\.png shows one view, but rig unique3d expects .* --rig turntable:1"):
+        load_views(tmp_path, rig="unique3d")
+    with pytest.raises(InputError, match=r"does not divide into the 6 square views .* --rig turntable:1"):
+        load_views(tmp_path, rig="wonder3d")
+
+
+def test_files_that_no_camera_uses_are_named(tmp_path: Path, write_views: Writer) -> None:
+    write_views(UNIQUE.cameras(), NUMBERS[:4])
+    save_cameras(tmp_path / "cameras.json", UNIQUE.cameras()[:3], files=[(n, n) for n in NUMBERS[:3]])
+    found = load_views(tmp_path)
+    assert len(found) == 3
+    assert any("normal maps as the cameras file names them (003.png left over)" in note for note in found.notes)
 
 
 def test_sizes_may_differ(tmp_path: Path, write_views: Writer) -> None:

@@ -1,7 +1,9 @@
 import torch
 
+from meshopt import raster
+from meshopt.cameras import Camera
 from meshopt.mesh import vertex_normals
-from meshopt.optimize.regularizers import laplacian_energy, neighbour_mean
+from meshopt.optimize.regularizers import inside_out, laplacian_energy, neighbour_mean
 
 
 def test_neighbour_mean_is_the_loop_over_neighbours(sphere):
@@ -27,3 +29,21 @@ def test_energy_falls_with_the_edge_length(sphere):
     coarse, fine = sphere(1.0, 3), sphere(1.0, 4)
     energies = [float(laplacian_energy(m.vertices, m.faces, torch.ones(len(m.vertices)))) for m in (coarse, fine)]
     assert 2.0 < energies[0] / energies[1] < 5.0  # 4 where all triangles are alike
+
+
+def test_inside_that_shows_is_pushed_away_from_the_viewer(sphere):
+    camera = Camera.orbit("front", 0)
+    ball = sphere(0.6, 3)
+    backs = torch.tensor(camera.rotation[2:3], dtype=torch.float32)
+    clip = raster.transform(ball.vertices, torch.tensor(camera.clip_matrix())[None].float())
+    for faces, outside in ((ball.faces, True), (ball.faces.flip(1), False)):
+        fragments = raster.get("cpu").rasterize(clip, faces, (64, 64))
+        x = ball.vertices.clone().requires_grad_()
+        energy = inside_out(fragments, x, faces, backs)
+        if outside:
+            assert float(energy.detach()) == 0.0
+            continue
+        energy.backward()
+        assert not x.grad[:, :2].any()
+        assert float(x.grad[:, 2].min()) == 0.0  # descending moves away from the camera on +Z
+        assert float(x.grad[:, 2].sum()) == (fragments.face >= 0).sum()

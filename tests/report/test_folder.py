@@ -33,6 +33,12 @@ def test_all_files_are_written_in_user_units(result: SimpleNamespace, tmp_path: 
     assert report["views"][0]["silhouette_iou"] == 0.9
 
 
+def test_empty_name_is_refused() -> None:
+    """As from a shell variable that is not set."""
+    with pytest.raises(InputError, match="--output is an empty text, expected a folder"):
+        check_result_folder("")
+
+
 def test_report_is_not_changed(result: SimpleNamespace, tmp_path: Path) -> None:
     before = dict(result.report)
     write_result(result, tmp_path / "out")
