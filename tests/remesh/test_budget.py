@@ -72,9 +72,7 @@ def test_refinement_carries_linear_attributes(cube):
 
 def test_decimation_carries_attributes(sphere):
     vertices, faces = sphere
-    coarser, _, carried = decimate(
-        vertices, faces, 400, torch.cat([vertices, torch.ones(len(vertices), 1)], dim=1)
-    )
+    coarser, _, carried = decimate(vertices, faces, 400, torch.cat([vertices, torch.ones(len(vertices), 1)], dim=1))
     assert carried is not None
     assert (carried[:, 3] == 1).all()
     assert (carried[:, :3] - coarser).norm(dim=1).max() < 0.1

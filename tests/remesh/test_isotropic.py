@@ -139,9 +139,7 @@ def test_any_noise_and_any_target_keep_the_surface(sphere, torus, seed, noise, l
     vertices, faces = torus if genus else sphere
     generator = torch.Generator().manual_seed(seed)
     target = low * (1 + (spread - 1) * torch.rand(len(vertices), generator=generator))
-    moved = (vertices + noise * torch.randn(vertices.shape, generator=generator)) * torch.tensor(
-        [1, 1, squash]
-    )
+    moved = (vertices + noise * torch.randn(vertices.shape, generator=generator)) * torch.tensor([1, 1, squash])
     result = passes((moved, faces), target, 3)
     assert torch.isfinite(result.vertices).all()
     assert_same_kind(result, genus=genus)
