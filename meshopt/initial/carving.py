@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from meshopt import parallel
 from meshopt.config import InitialConfig
 from meshopt.initial.depth import DepthMap, DepthSearch, depth_search
@@ -18,8 +16,6 @@ from meshopt.initial.grid import Field, carve
 from meshopt.initial.observation import Observation
 
 JUMP = 4.0  # pixels: depths around that differ by more are not interpolated
-THIN = 0.25  # voxels: a ray that is never deeper inside than this is restored ...
-RADIUS = 1.2  # ... with balls of so many voxels
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +44,7 @@ def carved(hull: Field, views: Sequence[Observation], settings: InitialConfig) -
             break
         parallel.run(DepthSearch.propagate, [(search, settings.sweeps) for search in searches])
     field, depths = _fused(hull, searches)
-    return Carved(_restored(hull, field, views), tuple(depths))
+    return Carved(field, tuple(depths))
 
 
 def _fused(hull: Field, searches: Sequence[DepthSearch]) -> tuple[Field, list[DepthMap]]:
@@ -61,24 +57,3 @@ def _fused(hull: Field, searches: Sequence[DepthSearch]) -> tuple[Field, list[De
             jump /= max(-float(camera.camera.world_to_camera[2, 3]), 1e-6)
         carve(field, camera, found.depth, found.cosine, jump)
     return field, depths
-
-
-def _restored(hull: Field, field: Field, views: Sequence[Observation]) -> Field:
-    """The field with a small ball, inside the hull, at the likeliest point of every ray that carving left empty.
-
-    Sheets thinner than a voxel come back so.
-    """
-    values, spacing = field.values.copy(), field.spacing
-    around = np.stack(np.meshgrid(*[np.arange(-1, 3)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
-    for view in views:
-        rows, columns = (axis.astype(float) for axis in np.nonzero(view.mask))
-        hits = field.with_values(values).cast(view.camera, columns, rows)
-        lost = (hits.best <= THIN * spacing) & (hull.cast(view.camera, columns, rows).best > 0)
-        points = view.camera.points(columns[lost], rows[lost], hits.best_depth[lost])
-        place = (points - field.origin) / spacing
-        voxel = np.clip(np.floor(place).astype(int)[:, None] + around, 0, np.array(values.shape) - 1)
-        distance = np.linalg.norm(voxel - place[:, None], axis=-1)
-        index = tuple(np.moveaxis(voxel, -1, 0))
-        ball = np.minimum((RADIUS - distance) * spacing, hull.values[index])
-        np.maximum.at(values, index, ball.astype(np.float32))
-    return field.with_values(values)

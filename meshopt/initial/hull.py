@@ -98,10 +98,12 @@ def _contradicting(layers: _Layers, outlines: Sequence[Outline]) -> tuple[int | 
     for place in range(len(outlines)):
         others = [i for i in range(len(outlines)) if i != place]
         rest = layers.without(place)
-        trials.append((max(_uncovered(rest, outlines[i]) for i in others), lacking[others].max(), place))
-    after, before, place = min(trials)
-    if before <= MISSING or after > MENDED * before:
+        before, after = lacking[others].max(), max(_uncovered(rest, outlines[i]) for i in others)
+        if before > MISSING and after <= MENDED * before:
+            trials.append((after, place))
+    if not trials:
         return None, (note,)
+    place = min(trials)[1]
     name = outlines[place].name
     return place, (f"the mask of view {name} cuts off what the other views agree on: it was left out.",)
 
