@@ -1,118 +1,128 @@
-"""Times rasterisers: orthographic spheres that cover 38 % of 4 images of 512 x 512, 4 channels, L1 loss.
+"""Times rasterisers beside each other: four views of 512 x 512, forward and backward, and what the machine could do.
 
-    python benchmarks/raster.py [--json FILE] [--backend cpu]
+    python benchmarks/raster.py [--full] [--json FILE] [--plot FILE.png] [--backend NAME ...]
 
-`step` is everything from vertices to their gradients and the attributes': transform, rasterize, interpolate,
-antialias, loss, backward. CPU seconds of one thread, the best of several; `wall` is wall-clock time with two
-threads.
+Every backend that works here takes part; `reference`, which is slow, only where it is named, and then on small images.
+All cases run in turn, many times, and the best time of each counts: one thread's CPU-seconds, and wall-clock seconds
+with one and two threads. What is timed: raster_work.py. The floor: raster_floor.py. Memory: raster_memory.py.
+--full adds images of 256² to 2048², meshes of 1,280 to 1,310,720 faces, faces in random order, and memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
-import math
-import time
-from collections.abc import Callable
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+import raster_tables as tables
 import torch
-import trimesh
+from raster_floor import Rates, measure_rates
+from raster_tables import THREADS, Backends, Row
+from raster_work import keep_memory
 
-from meshopt import parallel, raster
-from meshopt.cameras import Camera
-
-COVERED, SIZE, AZIMUTHS = 0.38, 512, (0, 90, 180, 270)
-FACES = (2_000, 20_480, 81_920)
-
-
-def sphere(faces: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """A subdivided icosahedron that covers COVERED of the image; for 2,000 faces a grid of 26 by 40."""
-    if faces == 2_000:
-        polar, around = np.meshgrid(np.linspace(0, np.pi, 27), np.arange(40) * np.pi / 20, indexing="ij")
-        points = np.stack([np.sin(polar) * np.cos(around), np.cos(polar), np.sin(polar) * np.sin(around)], -1)
-        index = np.arange(27 * 40).reshape(27, 40)
-        a, b = index, np.roll(index, -1, 1)
-        quads = np.stack([a[:-1], b[:-1], b[1:], a[1:]], -1)
-        triangles = np.concatenate([quads[1:, :, [0, 1, 2]].reshape(-1, 3), quads[:-1, :, [0, 2, 3]].reshape(-1, 3)])
-        mesh = trimesh.Trimesh(points.reshape(-1, 3), triangles)  # merges the poles
-    else:
-        mesh = trimesh.creation.icosphere(round(math.log(faces / 20, 4)))
-    vertices = mesh.vertices * math.sqrt(COVERED * 4 / math.pi)
-    return torch.tensor(vertices, dtype=torch.float32), torch.tensor(mesh.faces, dtype=torch.int32)
-
-
-class Step:
-    """One optimisation step's rasterisation."""
-
-    def __init__(self, backend: str, faces: int) -> None:
-        self.backend = raster.get(backend)
-        self.vertices, self.faces = sphere(faces)
-        self.matrices = torch.tensor(
-            np.stack([Camera.orbit("", a).clip_matrix() for a in AZIMUTHS]), dtype=torch.float32
-        )
-        normals = torch.nn.functional.normalize(self.vertices, dim=1)
-        self.attributes = torch.cat([normals, torch.ones(len(normals), 1)], 1)[None]
-        self.target = self.run()["image"].detach().roll(3, 2).contiguous()
-
-    def run(self, tick: Callable[[str], None] = lambda name: None) -> dict[str, torch.Tensor]:
-        """Forward."""
-        vertices, attributes = (
-            self.vertices.clone().requires_grad_(),
-            self.attributes.clone().requires_grad_(),
-        )
-        clip = raster.transform(vertices, self.matrices)
-        fragments = self.backend.rasterize(clip, self.faces, (SIZE, SIZE))
-        tick("rasterize")
-        image = self.backend.interpolate(attributes, fragments, self.faces)
-        tick("interpolate")
-        image = self.backend.antialias(image, fragments, clip, self.faces)
-        tick("antialias")
-        return {"image": image, "vertices": vertices}
-
-    def time(self, clock: Callable[[], float]) -> dict[str, float]:
-        """Seconds of each part and of the whole."""
-        marks = [("", clock())]
-        out = self.run(lambda name: marks.append((name, clock())))
-        loss = torch.nn.functional.l1_loss(out["image"], self.target)
-        marks.append(("loss", clock()))
-        loss.backward()
-        marks.append(("backward", clock()))
-        parts = {name: t - before for (name, t), (_, before) in zip(marks[1:], marks, strict=False)}
-        return {**parts, "step": marks[-1][1] - marks[0][1]}
-
-
-def measure(backend: str, faces: int, repeats: int) -> dict[str, float]:
-    """The best of `repeats`: CPU seconds of one thread per part, and wall seconds with two."""
-    torch.set_num_threads(1)
-    with parallel.limit(1):
-        step = Step(backend, faces)
-        runs = [step.time(time.process_time) for _ in range(repeats)]
-    best = {name: min(run[name] for run in runs) for name in runs[0]}
-    torch.set_num_threads(2)
-    with parallel.limit(2):
-        best["wall"] = min(step.time(time.perf_counter)["step"] for _ in range(repeats))
-    return best
+from meshopt import raster
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--backend", action="append", help="may be repeated (default: cpu)")
-    parser.add_argument("--repeats", type=int, default=8)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backend", nargs="+", choices=list(raster.BACKENDS), help="default: all that work here")
+    parser.add_argument("--repeats", type=int, default=30)
+    parser.add_argument("--full", action="store_true", help="scaling and memory, too: some minutes")
     parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--plot", type=Path, help="draw the figures here (needs matplotlib)")
     options = parser.parse_args()
-    results: dict[str, dict[str, float]] = {}
-    print(f"{len(AZIMUTHS)} views of {SIZE} x {SIZE}, CPU milliseconds, best of {options.repeats}")
-    for backend in options.backend or ["cpu"]:
-        results[backend] = {}
-        for faces in FACES:
-            best = measure(backend, faces, options.repeats)
-            results[backend][f"modular_{faces}"] = best["step"]
-            results[backend][f"modular_{faces}_wall"] = best["wall"]
-            print(f"{backend:10} {faces:7,} faces  " + "  ".join(f"{k} {1e3 * v:6.1f}" for k, v in best.items()))
+    pyplot = _pyplot() if options.plot else None
+    results = measure(find(options.backend), options.repeats, options.full)
     if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(results, indent=1) + "\n")
+    if pyplot is not None:
+        import raster_plot
+
+        raster_plot.draw(pyplot, results, options.plot)
+
+
+def measure(backends: Backends, repeats: int, full: bool) -> dict[str, Row]:
+    """All figures, by backend, and the machine's."""
+    rates = measure_rates()
+    results: dict[str, Row] = {"machine": machine(rates, [device for _, device in backends.values()])}
+    fast = {label: found for label, found in backends.items() if label != "reference"}
+    entries = tables.entries(backends)
+    rows = tables.compare(entries, repeats, rates)
+    for label, (backend, device) in fast.items() if full else ():
+        rows[label] |= tables.scaling(label, backend, device, repeats, "")
+        rows[label] |= tables.memory(backend, device)
+    if keep_memory():
+        tables.merge(rows, tables.compare_kept(entries, repeats))
+        for label, (backend, device) in fast.items() if full else ():
+            rows[label] |= tables.scaling(label, backend, device, repeats, "_kept")
+    results["machine"]["load_after"] = os.getloadavg()[0]
+    return results | rows
+
+
+def find(names: list[str] | None) -> Backends:
+    """Backends that work, by name, or by name and device where that is not the CPU."""
+    accelerator = getattr(torch, "accelerator", None)  # from torch 2.6 on
+    found = accelerator.current_accelerator() if accelerator else None
+    backends = {}
+    for device in ["cpu"] if found is None else ["cpu", found.type]:
+        for name, reason in raster.available(device).items():
+            if name not in names if names else name == "reference":
+                continue
+            if reason is None:
+                label = name if device == "cpu" else f"{name} on {device}"
+                backends[label] = raster.get(name, device), device
+            else:
+                print(f"{name} on {device}: {reason}")
+    if not backends:
+        sys.exit(f"none of {', '.join(names or raster.BACKENDS)} works here")
+    return backends
+
+
+def machine(rates: Rates, devices: list[str]) -> Row:
+    """What the figures depend on besides the code."""
+    names = {d: getattr(torch, d).get_device_name() for d in devices if d != "cpu"}
+    return {
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "devices": names,
+        "system": platform.platform(terse=True),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in ("torch", "numba", "numpy", "pytorch3d", "nvdiffrast", "drtk")},
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "load_before": os.getloadavg()[0],
+        "threads": {"cpu_seconds": 1, "wall": [1, THREADS]},
+        "rates": vars(rates),
+    }
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _pyplot() -> Any:
+    try:
+        from matplotlib import pyplot
+    except ImportError:
+        sys.exit("--plot needs matplotlib, which is not installed: pip install matplotlib")
+    return pyplot
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from meshopt import __version__
 from meshopt.errors import InputError
 
 from .config import config
+from .doctor import doctor
 from .reconstruct import reconstruct
 
 OK, BUG, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -27,6 +28,7 @@ def meshopt() -> None:
 
 meshopt.add_command(reconstruct)
 meshopt.add_command(config)
+meshopt.add_command(doctor)
 
 
 def main() -> None:

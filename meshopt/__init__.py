@@ -6,6 +6,8 @@ The public API. Names are imported when they are first used, so that `import mes
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from meshopt.compilation import place_cache
+
 if TYPE_CHECKING:
     from meshopt.cameras import Camera
     from meshopt.config import Config, load_config, save_config
@@ -51,6 +53,9 @@ __all__ = [
     "save_config",
     "save_mesh",
 ]
+
+
+place_cache()  # before any kernel is imported
 
 
 def __getattr__(name: str) -> Any:

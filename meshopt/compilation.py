@@ -1,11 +1,104 @@
-"""Whether the kernels' machine code is on the disk already, or the coming run compiles it first."""
+"""Where the kernels' machine code is kept, and whether it is there already or the coming run compiles it first.
+
+numba writes it beside the sources, or to the user's cache folder, and where it may do neither it refuses to import a
+kernel at all. No import of numba or torch here: `import meshopt` calls `place_cache`.
+"""
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+PACKAGE = Path(__file__).parent
+VARIABLE = "NUMBA_CACHE_DIR"
+
+logger = logging.getLogger(__name__)
+
+
+def place_cache(package: Path = PACKAGE) -> Path | None:
+    """Makes the kernels importable where neither the package nor the user's cache folder can be written.
+
+    Then NUMBA_CACHE_DIR is set to a folder of this user's own in a temporary place, which is given; else None. Any
+    later process of the user finds the code there.
+    """
+    given = os.environ.get(VARIABLE)
+    if (
+        (given and writable(Path(given).absolute()))
+        or writable(user_cache())
+        or all(map(writable, _beside_sources(package)))
+    ):
+        return None
+    folder = _temporary_cache()
+    if folder is None:
+        logger.warning("no folder for compiled kernels can be written: set %s to one", VARIABLE)
+        return None
+    os.environ[VARIABLE] = str(folder)
+    if "numba" in sys.modules:  # it has read the environment already
+        sys.modules["numba"].core.config.reload_config()
+    logger.info("compiled kernels are kept in %s, as the usual places cannot be written", folder)
+    return folder
+
+
+def writable(folder: Path) -> bool:
+    """Whether files can be made in the folder, which may have to be made itself."""
+    if not folder.is_absolute():  # "~", where there is no home
+        return False
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+
+
+def user_cache() -> Path:
+    """The folder that numba takes where it cannot write beside the sources."""
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 (Path.home raises where there is none)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "numba" / "Cache"
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "numba"
+    return Path(os.environ.get("XDG_CACHE_HOME", home / ".cache")) / "numba"
+
+
+def _beside_sources(package: Path) -> list[Path]:
+    """The __pycache__ of the package and of those in it."""
+    with os.scandir(package) as entries:
+        folders = [Path(e.path) for e in entries if e.is_dir() and e.name != "__pycache__"]
+    return [folder / "__pycache__" for folder in (package, *folders)]
+
+
+def _temporary_cache() -> Path | None:
+    """A folder that nobody else can write: what lies there is loaded as machine code."""
+    import tempfile
+
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    for place in _temporary_places():
+        folder = place / f"meshopt-kernels-{user}"
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            if _private(folder):
+                return folder
+            return Path(tempfile.mkdtemp(prefix="meshopt-kernels-", dir=place))
+        except OSError:
+            continue
+    return None
+
+
+def _temporary_places() -> list[Path]:
+    import tempfile
+
+    try:
+        return [Path(tempfile.gettempdir()), Path("/dev/shm")]
+    except FileNotFoundError:  # none can be written
+        return [Path("/dev/shm")]
+
+
+def _private(folder: Path) -> bool:
+    if not hasattr(os, "getuid"):
+        return writable(folder)
+    found = folder.lstat()
+    return found.st_uid == os.getuid() and not found.st_mode & 0o077 and not folder.is_symlink() and writable(folder)
 
 
 def compiled_share(modules: Mapping[str, Any] | None = None) -> float:

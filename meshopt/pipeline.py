@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 import meshopt
-from meshopt import parallel, raster
+from meshopt import parallel
 from meshopt.config import Config
+from meshopt.devices import choose
 from meshopt.errors import InputError
 from meshopt.initial import initial_mesh
 from meshopt.io.meshes import load_mesh
@@ -89,10 +90,9 @@ class _Run:
     """The state of one reconstruction: the stopwatch and what the report has so far."""
 
     def __init__(self, views: ViewSet, config: Config, on_progress: Callable[[Progress], None]) -> None:
-        device = _device(config.device)
+        device, self.backend = choose(config.device, config.backend, views.masks.device)
         self.config, self.on_progress = config, on_progress
-        self.views = views.to(device)
-        self.backend = raster.get(config.backend, device)
+        self.views = views.to(device, torch.float32)  # generators give half precision
         self.notes = list(views.notes)
         self.stages: list[dict[str, Any]] = []
         self.curves: dict[str, dict[str, list[float]]] = {}
@@ -183,10 +183,11 @@ def render_views(backend: Rasterizer, mesh: Mesh, views: ViewSet) -> Renders:
 def fit(renders: Renders, views: ViewSet) -> list[dict[str, Any]]:
     """Per view: silhouette IoU at half coverage, and the mean angle of the normals where both cover (degrees)."""
     rows = []
-    for v, camera in enumerate(views.cameras):
-        found, given = renders.masks[v] > 0.5, views.masks[v] > 0.5
+    images = [t.cpu() for t in (renders.masks, views.masks, renders.normals, views.normals)]
+    for camera, mask, given_mask, normals, given_normals in zip(views.cameras, *images, strict=True):
+        found, given = mask > 0.5, given_mask > 0.5
         union, both = (found | given).sum(), (found & given)
-        cosine = (renders.normals[v] * views.normals[v]).sum(-1)[both & (views.normals[v].abs().sum(-1) > 0)]
+        cosine = (normals * given_normals).sum(-1)[both & (given_normals.abs().sum(-1) > 0)]
         angles = torch.rad2deg(torch.arccos(cosine.clamp(-1.0, 1.0)))
         rows.append(
             {
@@ -196,20 +197,3 @@ def fit(renders: Renders, views: ViewSet) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def _device(name: str) -> torch.device:
-    """The torch device of that name; auto is an accelerator for which a rasteriser is usable, else the CPU."""
-    if name == "auto":
-        accelerator = getattr(torch, "accelerator", None)  # from torch 2.6 on
-        found: torch.device | None = accelerator.current_accelerator() if accelerator else None
-        if found is None or all(raster.available(found).values()):
-            return torch.device("cpu")
-        return found
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"--device {name}: not usable here ({reason}), expected cpu or auto") from None
-    return device

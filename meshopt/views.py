@@ -62,10 +62,10 @@ class ViewSet:
         """Rows and columns of every view."""
         return self.masks.shape[1], self.masks.shape[2]
 
-    def to(self, device: torch.device | str) -> ViewSet:
-        """The same views on another device."""
-        rgb = None if self.rgb is None else self.rgb.to(device)
-        return replace(self, normals=self.normals.to(device), masks=self.masks.to(device), rgb=rgb)
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> ViewSet:
+        """The same views on another device, and in another type of numbers if one is given."""
+        rgb = None if self.rgb is None else self.rgb.to(device, dtype)
+        return replace(self, normals=self.normals.to(device, dtype), masks=self.masks.to(device, dtype), rgb=rgb)
 
 
 @dataclass(frozen=True)

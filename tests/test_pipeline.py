@@ -247,7 +247,7 @@ def test_given_mesh_that_is_open(ellipsoid: Mesh, tmp_path: Path) -> None:
     [
         (("initial.method=none.glb",), r"none\.glb: no such file"),
         (("device=quantum",), "--device quantum: not usable here"),
-        (("backend=opengl",), "no rasteriser 'opengl'; choose one of auto, cpu"),
+        (("backend=opengl",), "no rasteriser 'opengl'; choose one of auto, .*cpu"),
     ],
 )
 def test_settings_that_cannot_be_used(views: ViewSet, overrides: tuple[str, ...], words: str) -> None:

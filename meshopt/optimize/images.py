@@ -15,10 +15,32 @@ from torch.autograd.function import once_differentiable
 
 from meshopt import parallel, raster
 from meshopt.optimize import image_kernels
+from meshopt.optimize.comparison import Factors, NormalLoss, compare_on_cpu
+from meshopt.raster.cpu import CpuRasterizer
 from meshopt.raster.protocol import Fragments, Rasterizer
 from meshopt.views import ViewSet
 
 BANDS = 8  # per image set; fixed, so that sums do not depend on the number of threads
+
+
+def normal_loss(
+    backend: Rasterizer,
+    vertices: Float[Tensor, "N 3"],
+    normals: Float[Tensor, "N 3"],
+    faces: Int[Tensor, "F 3"],
+    matrices: Float[Tensor, "V 4 4"],
+    target: Float[Tensor, "V h w 4"],
+    weight: Float[Tensor, "V h w"],
+    factors: Factors,
+) -> NormalLoss:
+    """`image_loss` of what `render_normals` renders, differentiable to vertices and normals: in one pass on the CPU.
+
+    `normals` are the vertices', in the world, of any length. Fastest where `target` is stored channel by channel.
+    """
+    if isinstance(backend, CpuRasterizer) and vertices.device.type == "cpu":
+        return compare_on_cpu(vertices, normals, faces, matrices, target, weight, factors)
+    image, fragments = render_normals(backend, vertices, normals, faces, matrices, (target.shape[1], target.shape[2]))
+    return NormalLoss(*image_loss(image, target, weight, factors), fragments.face)
 
 
 def render_normals(
@@ -63,7 +85,7 @@ def image_loss(
     image: Float[Tensor, "V h w 4"],
     target: Float[Tensor, "V h w 4"],
     weight: Float[Tensor, "V h w"],
-    factors: tuple[float, float, float],
+    factors: Factors,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Sums over the pixels of the normal loss and of the silhouette loss.
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -17,13 +17,13 @@ from meshopt.errors import InputError
 from meshopt.mesh import Mesh, face_cross, vertex_normals
 from meshopt.optimize.colors import blend_colors
 from meshopt.optimize.consensus import Consensus, consensus_normals
-from meshopt.optimize.images import image_loss, render_colors, render_normals
-from meshopt.optimize.regularizers import inside_out, laplacian_energy
+from meshopt.optimize.images import normal_loss, render_colors
+from meshopt.optimize.regularizers import count_pixels, inside_out, laplacian_energy
 from meshopt.optimize.sampling import sample_views
 from meshopt.optimize.stages import Stage
 from meshopt.optimize.targets import Targets, make_targets
 from meshopt.optimize.vertex_adam import Moments, vertex_step
-from meshopt.raster.protocol import Fragments, Rasterizer
+from meshopt.raster.protocol import Rasterizer
 from meshopt.remesh import RemeshSettings, remesh
 from meshopt.views import ViewSet
 
@@ -99,10 +99,6 @@ class _Problem:
         rotations = np.stack([camera.rotation[2] for camera in self.views.cameras])
         return torch.from_numpy(rotations).to(self.targets.image)
 
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.targets.image.shape[1], self.targets.image.shape[2]
-
 
 def _gradient(
     problem: _Problem,
@@ -116,24 +112,26 @@ def _gradient(
     x = vertices.detach().requires_grad_(True)
     with torch.enable_grad():
         normals = vertex_normals(x, faces)
-        image, fragments = render_normals(problem.backend, x, normals, faces, targets.matrices, problem.size)
         of_normals = config.normal_weight * (1.0 if consensus is None else 1.0 - config.refine_consensus)
         factors = (of_normals, config.silhouette_weight, config.robustness)
-        normal, silhouette = image_loss(image, targets.image, targets.weight, factors)
-        terms = {"normal": normal / problem.covered, "silhouette": silhouette / problem.covered}
+        images = targets.matrices, targets.image, targets.weight
+        loss = normal_loss(problem.backend, x, normals, faces, *images, factors)
+        terms = {"normal": loss.normal / problem.covered, "silhouette": loss.silhouette / problem.covered}
         if consensus is not None:
             terms["consensus"] = (
                 config.normal_weight * config.refine_consensus * _disagreement(x, normals, faces, consensus)
             )
         if config.rgb_weight > 0 and problem.views.rgb is not None:
             terms["rgb"] = config.rgb_weight * _color_loss(problem, x, faces)
-        turned = inside_out(fragments, x, faces, problem.backs)
+        pixels = count_pixels(loss.face, len(faces))
+        turned = inside_out(pixels, x, faces, problem.backs)
         terms["inside_out"] = config.inside_out_weight / edge * turned / problem.covered
-        smoothness = torch.where(_seen(fragments, faces, len(x)), 1.0, config.unseen_smoothness).to(x)
+        smoothness = torch.where(_seen(pixels, faces, len(x)), 1.0, config.unseen_smoothness).to(x)
         terms["smoothness"] = config.smoothness / 4 * laplacian_energy(x, faces, smoothness)
         torch.stack([term.reshape(()) for term in terms.values()]).sum().backward()
     assert x.grad is not None
-    return x.grad, {name: float(term.detach()) for name, term in terms.items()}
+    values = torch.stack([term.detach().reshape(()) for term in terms.values()]).tolist()
+    return x.grad, dict(zip(terms, values, strict=True))
 
 
 def _disagreement(x: Tensor, normals: Tensor, faces: Tensor, consensus: Consensus) -> Float[Tensor, ""]:
@@ -156,13 +154,13 @@ def _color_loss(problem: _Problem, x: Tensor, faces: Tensor) -> Float[Tensor, ""
     return (image - target).square().sum() / views.masks.sum()
 
 
-def _seen(fragments: Fragments, faces: Int[Tensor, "F 3"], count: int) -> Tensor:
-    """Which vertices belong to a face that some pixel shows [N]."""
-    face_seen = torch.zeros(len(faces) + 1, dtype=torch.bool, device=faces.device)
-    face_seen[fragments.face.long().flatten()] = True  # -1 marks the last one, which is none
-    vertex_seen = torch.zeros(count, dtype=torch.bool, device=faces.device)
-    vertex_seen[faces[face_seen[:-1]].long().flatten()] = True
-    return vertex_seen
+def _seen(pixels: Int[Tensor, "V F"], faces: Int[Tensor, "F 3"], count: int) -> Bool[Tensor, "N"]:
+    """Which vertices belong to a face that some pixel shows."""
+    seen = torch.zeros(count, device=faces.device)
+    shown = (pixels.sum(0) > 0).to(seen)
+    for corner in range(3):
+        seen = seen.index_add(0, faces[:, corner].long(), shown)
+    return seen > 0
 
 
 def _consensus(problem: _Problem, vertices: Tensor, faces: Tensor) -> Consensus:

@@ -7,7 +7,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from meshopt.mesh import at, face_cross
-from meshopt.raster.protocol import Fragments
 
 
 def laplacian_energy(
@@ -25,26 +24,28 @@ def laplacian_energy(
 def neighbour_mean(values: Float[Tensor, "N C"], faces: Int[Tensor, "F 3"]) -> Float[Tensor, "N C"]:
     """Mean over each vertex's neighbours on a closed mesh; zero at vertices without faces."""
     start = faces.long().T.reshape(-1)
-    end = faces[:, [1, 2, 0]].long().T.reshape(-1)  # on a closed mesh every edge is seen once in each direction
+    end = faces.roll(-1, 1).long().T.reshape(-1)  # on a closed mesh every edge is seen once in each direction
     degree = torch.bincount(start, minlength=len(values)).clamp_min(1)
     total = torch.zeros_like(values).index_add(0, start, at(values, end))
     return total / degree[:, None]
 
 
+def count_pixels(face: Int[Tensor, "V h w"], count: int) -> Int[Tensor, "V F"]:
+    """How many pixels of each view show each of `count` faces; `face` is -1 where there is none."""
+    return torch.stack([torch.bincount(view.flatten() + 1, minlength=count + 1)[1:] for view in face])
+
+
 def inside_out(
-    fragments: Fragments, vertices: Float[Tensor, "N 3"], faces: Int[Tensor, "F 3"], backs: Float[Tensor, "V 3"]
+    pixels: Int[Tensor, "V F"], vertices: Float[Tensor, "N 3"], faces: Int[Tensor, "F 3"], backs: Float[Tensor, "V 3"]
 ) -> Float[Tensor, ""]:
     """Sum over the pixels that show a face from behind of its height towards the viewer.
 
     On a closed surface an inside that shows means that one layer has passed through another, as the two sides of a
     thin sheet do easily. Less of this energy moves the wrong layer away from the viewer, back behind the other.
+    `backs` are the cameras' axes towards the viewer.
     """
-    away = face_cross(vertices.detach(), faces) @ backs.T < 0  # of each face from each camera
-    view, row, column = torch.nonzero(fragments.face >= 0, as_tuple=True)
-    face = fragments.face[view, row, column].long()
-    behind = away[face, view]
-    if not bool(behind.any()):
-        return vertices.new_zeros(())
-    corners = faces.index_select(0, face[behind])
+    away = backs @ face_cross(vertices.detach(), faces).T < 0  # of each face from each camera
+    view, face = torch.nonzero(away & (pixels > 0), as_tuple=True)
+    corners = faces.index_select(0, face)
     centre = sum(at(vertices, corners[:, k]) for k in range(3)) / 3
-    return (centre * backs[view[behind]]).sum()
+    return (pixels[view, face] * (centre * backs[view]).sum(-1)).sum()

@@ -49,7 +49,7 @@ def make_targets(views: ViewSet, resolution: int, view_weights: Float[Tensor, "V
         for window, camera in zip(windows, views.cameras, strict=True)
     ]
     return Targets(
-        image.contiguous(),
+        image.movedim(-1, 1).contiguous().movedim(1, -1),  # channel by channel in memory, as `normal_loss` likes it
         (facing * view_weights.to(image)[:, None, None]).contiguous(),
         torch.from_numpy(np.stack(matrices)).to(image),
     )

@@ -14,12 +14,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from meshopt.errors import InputError
-from meshopt.raster.protocol import Fragments, Rasterizer
+from meshopt.raster.protocol import Fragments, Rasterizer, count_skipped
 
-__all__ = ["BACKENDS", "Fragments", "Rasterizer", "available", "get", "transform"]
+__all__ = ["BACKENDS", "Fragments", "Rasterizer", "available", "count_skipped", "get", "transform"]
 
 BACKENDS = {  # name: module:class
     "cpu": "meshopt.raster.cpu:CpuRasterizer",
+    "nvdiffrast": "meshopt.raster.nvdiffrast:NvdiffrastRasterizer",
+    "drtk": "meshopt.raster.drtk:DrtkRasterizer",
+    "pytorch3d": "meshopt.raster.pytorch3d:Pytorch3dRasterizer",
     "reference": "meshopt.raster.reference:ReferenceRasterizer",
 }
 
@@ -33,7 +36,7 @@ def get(name: str = "auto", device: torch.device | str = "cpu") -> Rasterizer:
     """
     kind = torch.device(device).type
     if name == "auto":
-        usable = [b for key in BACKENDS if isinstance(b := _load(key, kind), Rasterizer)]
+        usable = [b for key in BACKENDS if isinstance(b := _load(key, kind, start=False), Rasterizer)]
         if not usable:
             raise InputError(f"no rasteriser works on device {kind!r} (known: {', '.join(BACKENDS)}); use the cpu")
         return max(usable, key=lambda backend: backend.rank)
@@ -51,12 +54,12 @@ def available(device: torch.device | str = "cpu") -> dict[str, str | None]:
     return {name: found if isinstance(found, str) else None for name, found in loaded.items()}
 
 
-def _load(name: str, kind: str) -> Rasterizer | str:
-    """The backend, or why it does not work on devices of that kind."""
+def _load(name: str, kind: str, start: bool = True) -> Rasterizer | str:
+    """The backend, or why it does not work on devices of that kind; without `start`, not started for other kinds."""
     module, _, attribute = BACKENDS[name].partition(":")
     try:
         backend: Rasterizer = getattr(importlib.import_module(module), attribute)()
-        reason = backend.unusable()
+        reason = backend.unusable() if start or kind in backend.devices else None
     except Exception as error:  # third-party extensions fail in many ways
         logger.debug("rasteriser %s", name, exc_info=True)
         return f"its import fails ({type(error).__name__}: {error})"

@@ -13,17 +13,19 @@ import numpy as np
 from numba import njit
 
 MAX_STEPS = 1024  # faces between a silhouette edge and the pixel it belongs to
-MARGIN = 1.0 / 64.0  # pixels: how far beyond the pixel's centre its face is looked for; snapping moves it by 1/512
+MARGIN = 1.0 / 128.0  # pixels: an edge this near to a pixel's centre may lie on either side of it; snapping moves it
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def neighbours(faces, start, entry, across):
-    """The face across each edge, into `across` [F,3], given as -1; edge k is opposite vertex k.
+    """The face across each edge, into `across` [F,3]; edge k is opposite vertex k.
 
-    It stays -1 where there is none, and is -2 - g where face g runs along the edge in the same direction
-    (inconsistent orientation). Where more than two faces meet: the first other one. Faces with a repeated
-    vertex have no neighbours and are none. Work space: `start` [N+2] of zeros, and `entry` [3F,2].
+    It is -1 where there is none, and is -2 - g where face g runs along the edge in the same direction
+    (inconsistent orientation). Faces meet if their third vertices differ: copies of a face, turned over or not, do
+    not, and a later copy has itself across. Where more than two third vertices meet, the first two count. Faces
+    with a repeated vertex have no neighbours and are none. Work space: `start` [N+2] and `entry` [3F,3].
     """
+    across[:], start[:] = -1, 0
     for f in range(faces.shape[0]):
         if repeats(faces, f):
             continue
@@ -31,43 +33,53 @@ def neighbours(faces, start, entry, across):
             start[min(faces[f, k], faces[f, (k + 1) % 3]) + 2] += 1
     for i in range(2, start.shape[0]):
         start[i] += start[i - 1]
-    for f in range(faces.shape[0]):  # edges grouped by lower vertex: higher vertex; 6 f + 2 k + direction
+    for f in range(faces.shape[0]):  # edges by lower vertex: higher vertex; 6 f + 2 k + direction; third vertex
         if repeats(faces, f):
             continue
         for k in range(3):
             i, j = faces[f, (k + 1) % 3], faces[f, (k + 2) % 3]
             slot = start[min(i, j) + 1]
-            entry[slot, 0] = max(i, j)
+            entry[slot, 0], entry[slot, 2] = max(i, j), faces[f, k]
             entry[slot, 1] = 6 * f + 2 * k + (1 if i < j else 0)
             start[min(i, j) + 1] = slot + 1
     for i in range(start.shape[0] - 2):
         for s in range(start[i], start[i + 1]):
+            first = second = -1  # the first faces of this edge with different third vertices
             for t in range(start[i], start[i + 1]):
-                if t != s and entry[t, 0] == entry[s, 0]:
-                    code, other = entry[s, 1], entry[t, 1]
-                    along = (code ^ other) & 1 == 0
-                    across[code // 6, code % 6 // 2] = -2 - other // 6 if along else other // 6
-                    break
+                if entry[t, 0] == entry[s, 0]:
+                    if first < 0:
+                        first = t
+                    elif second < 0 and entry[t, 2] != entry[first, 2]:
+                        second = t
+            code, alike = entry[s, 1], first
+            if second >= 0 and entry[s, 2] == entry[second, 2]:
+                alike = second
+            if entry[s, 2] == entry[alike, 2] and alike != s:
+                across[code // 6, code % 6 // 2] = code // 6
+            elif second >= 0 and alike == s:
+                other = entry[first if alike == second else second, 1]
+                along = (code ^ other) & 1 == 0
+                across[code // 6, code % 6 // 2] = -2 - other // 6 if along else other // 6
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def repeats(faces, f):
     """Whether a face has a repeated vertex."""
     return faces[f, 0] == faces[f, 1] or faces[f, 1] == faces[f, 2] or faces[f, 2] == faces[f, 0]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def facing(clip, faces, front):
     """Which of its two sides each face shows: whether v_0 . (v_1 x v_2) > 0 with v = (x, y, w)."""
     for f in range(faces.shape[0]):
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-        x, y, w = float(clip[i, 0]), float(clip[i, 1]), float(clip[i, 3])
+        x, y, w = np.float64(clip[i, 0]), np.float64(clip[i, 1]), np.float64(clip[i, 3])
         ux, uy, uw = clip[j, 0] - x, clip[j, 1] - y, clip[j, 3] - w
         vx, vy, vw = clip[k, 0] - x, clip[k, 1] - y, clip[k, 3] - w
         front[f] = x * (uy * vw - uw * vy) + y * (uw * vx - ux * vw) + w * (ux * vy - uy * vx) > 0.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def folds(across, front, f, k):
     """Whether edge k of face f is a silhouette: its faces lie on one side of it in the image."""
     g = across[f, k]
@@ -76,13 +88,13 @@ def folds(across, front, f, k):
     return g == -1 or front[-2 - g] == front[f]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def above(clip, i, p, level):
     """On which side of the line s/w = level a vertex lies, s being the other axis than p."""
     return clip[i, 1 - p] - level * clip[i, 3] >= 0.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def cross(clip, i, j, p, level):
     """Where edge (i, j) meets the line s/w = level, p and s = 1 - p being axes.
 
@@ -98,9 +110,9 @@ def cross(clip, i, j, p, level):
     return alpha, beta, alpha * clip[i, p] + beta * clip[j, p]
 
 
-@njit(cache=True, nogil=True)
-def reaches(clip, faces, across, front, f, i, j, target, p, level, limit, sign):
-    """Whether the walk from edge (i, j) into face f, along the line s/w = level, meets face `target`.
+@njit(cache=True, nogil=True, error_model="numpy")
+def reaches(clip, faces, across, front, f, i, j, target, beyond, p, level, limit, sign):
+    """Whether the walk from edge (i, j) into face f, along the line s/w = level, meets face `target`, not `beyond`.
 
     It ends at a silhouette edge, and beyond `limit` (p/w) in the direction of `sign`.
     """
@@ -108,6 +120,8 @@ def reaches(clip, faces, across, front, f, i, j, target, p, level, limit, sign):
     for _ in range(MAX_STEPS):
         if f == target:
             return True
+        if f == beyond:
+            return False
         local = 0
         while faces[f, local] == i or faces[f, local] == j:
             local += 1
@@ -128,10 +142,10 @@ def reaches(clip, faces, across, front, f, i, j, target, p, level, limit, sign):
     return False
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def lines(clip, i, j, s, size):
     """First and one past the last pixel line across axis s whose centres edge (i, j) may meet."""
-    wi, wj = clip[i, 3], clip[j, 3]
+    wi, wj = np.float64(clip[i, 3]), np.float64(clip[j, 3])
     if wi <= 0.0 and wj <= 0.0:
         return 0, 0
     if wi <= 0.0 or wj <= 0.0:
@@ -143,11 +157,11 @@ def lines(clip, i, j, s, size):
     return max(int(np.floor(low)), 0), min(int(np.floor(high)) + 2, size)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def part(clip, faces, across, front, face, depth, index, value):
     """The pixel pairs of one view that silhouette edges part: their number; the first ones in the arrays.
 
-    `clip` is float64. In `index` [P,4]: inner pixel, outer pixel (row * W + column), the edge's two vertices.
+    In `index` [P,4]: inner pixel, outer pixel (row * W + column), the edge's two vertices.
     In `value` [P,6]: the edge's distance from the inner pixel's centre in pixels; alpha and beta, with the
     edge's point = alpha v_i + beta v_j; the distance's gradient to x, y, w of that point.
     """
@@ -159,14 +173,14 @@ def part(clip, faces, across, front, face, depth, index, value):
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def part_edge(clip, faces, across, front, face, depth, f, k, index, value, count):
     """`part` for edge k of face f, from that face's side: the number of pairs so far."""
-    (height, width), faces_at, depths_at = face.shape, face.reshape(-1), depth.reshape(-1)
+    height, width = face.shape
     i, j = faces[f, (k + 1) % 3], faces[f, (k + 2) % 3]
-    nx = clip[i, 1] * clip[j, 3] - clip[i, 3] * clip[j, 1]
-    ny = clip[i, 3] * clip[j, 0] - clip[i, 0] * clip[j, 3]
-    nw = clip[i, 0] * clip[j, 1] - clip[i, 1] * clip[j, 0]
+    xi, yi, wi = np.float64(clip[i, 0]), np.float64(clip[i, 1]), np.float64(clip[i, 3])
+    xj, yj, wj = np.float64(clip[j, 0]), np.float64(clip[j, 1]), np.float64(clip[j, 3])
+    nx, ny, nw = yi * wj - wi * yj, wi * xj - xi * wj, xi * yj - yi * xj
     # an edge steeper than 45 degrees parts horizontal pairs (p = 0), another vertical ones: one pair per line
     p = 0 if abs(nx) * height >= abs(ny) * width else 1
     dominant, size = (nx, width) if p == 0 else (ny, height)
@@ -180,31 +194,40 @@ def part_edge(clip, faces, across, front, face, depth, f, k, index, value, count
             continue
         alpha, beta, at = cross(clip, i, j, p, level)
         position = 0.5 * (at + 1.0) * size - 0.5
-        if alpha < 0.0 or beta < 0.0 or not (position >= 0.0 and position < size - 1):
+        if alpha < 0.0 or beta < 0.0 or not -1.0 <= position <= size:
             continue
-        inner = int(np.floor(position)) + (inward + 1) // 2
-        outer = inner - inward
-        inner_at = line * width + inner if p == 0 else inner * width + line
-        outer_at = line * width + outer if p == 0 else outer * width + line
-        target, beyond = faces_at[inner_at], faces_at[outer_at]
-        if target < 0 or target == beyond:
-            continue
-        if beyond >= 0 and not alpha * clip[i, 2] + beta * clip[j, 2] < depths_at[outer_at]:
-            continue
-        limit = (2.0 * (inner + inward * MARGIN) + 1.0) / size - 1.0
-        if not reaches(clip, faces, across, front, f, i, j, target, p, level, limit, inward):
-            continue
-        if count < index.shape[0]:
-            index[count, 0], index[count, 1] = inner_at, outer_at
-            index[count, 2], index[count, 3] = i, j
-            scale = -0.5 * inward * size / dominant
-            value[count, 0], value[count, 1], value[count, 2] = inward * (inner - position), alpha, beta
-            value[count, 3], value[count, 4], value[count, 5] = scale * nx, scale * ny, scale * nw
-        count += 1
+        z, base = alpha * clip[i, 2] + beta * clip[j, 2], int(np.floor(position))
+        # between the centres of pixels low and low + 1; near a centre, also on its other side
+        for low in range(base - (position - base < MARGIN), base + 1 + (position - base > 1.0 - MARGIN)):
+            inner, outer = (low + 1, low) if inward > 0 else (low, low + 1)
+            if low < 0 or low + 1 >= size:
+                continue
+            inner_at = line * width + inner if p == 0 else inner * width + line
+            outer_at = line * width + outer if p == 0 else outer * width + line
+            if parts(clip, faces, across, front, face, depth, f, i, j, inner_at, outer_at, z, p, level, inner, inward):
+                if count < index.shape[0]:
+                    index[count, 0], index[count, 1], index[count, 2], index[count, 3] = inner_at, outer_at, i, j
+                    scale = -0.5 * inward * size / dominant
+                    value[count, 0] = min(max(inward * (inner - position), 0.0), 1.0)
+                    value[count, 1], value[count, 2] = alpha, beta
+                    value[count, 3], value[count, 4], value[count, 5] = scale * nx, scale * ny, scale * nw
+                count += 1
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+def parts(clip, faces, across, front, face, depth, f, i, j, inner_at, outer_at, z, p, level, inner, inward):
+    """Whether edge (i, j) of face f, at depth z, ends the surface that the inner pixel sees before the outer pixel."""
+    faces_at, depths_at = face.reshape(-1), depth.reshape(-1)
+    target, beyond = faces_at[inner_at], faces_at[outer_at]
+    if target < 0 or target == beyond or (beyond >= 0 and not z < depths_at[outer_at]):
+        return False
+    size = face.shape[1] if p == 0 else face.shape[0]
+    limit = (2.0 * (inner + inward * MARGIN) + 1.0) / size - 1.0
+    return reaches(clip, faces, across, front, f, i, j, target, beyond, p, level, limit, inward)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def blend(image, index, value, out):
     """Adds to `out` [H*W,C], a copy of `image`, what each pair mixes.
 
@@ -218,7 +241,7 @@ def blend(image, index, value, out):
             out[into, c] += share * (image[inner, c] - image[outer, c])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def blend_backward(image, index, value, grad_out, grad_image, grad_clip):
     """Adds the gradients to the image (a copy of `grad_out`) and, if those have rows, to clip positions."""
     to_clip = grad_clip.shape[0] > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -11,12 +12,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from meshopt import parallel
+from meshopt import parallel, scratch
 from meshopt.errors import InputError
 from meshopt.raster import antialias_kernels, interpolation_kernels, kernels, weight_kernels
 from meshopt.raster.protocol import Fragments
 
-PARTIALS = 8  # tasks at least, each with its own sums, that make a gradient: fixed, as the bytes depend on it
+PARTIALS = 4  # tasks at least, each with its own sums, that make a gradient: fixed, as the bytes depend on it
 MIN_BAND = 32  # rows
 
 Pairs = tuple[np.ndarray, np.ndarray]  # `antialias_kernels.part`: index and value
@@ -36,11 +37,20 @@ class CpuRasterizer:
         return None
 
     def rasterize(
-        self, clip: Float[Tensor, "V N 4"], faces: Int[Tensor, "F 3"], resolution: tuple[int, int]
+        self,
+        clip: Float[Tensor, "V N 4"],
+        faces: Int[Tensor, "F 3"],
+        resolution: tuple[int, int],
+        behind: Fragments | None = None,
     ) -> Fragments:
-        """The nearest face at every pixel centre; `bary` carries gradients to x, y, w of `clip`."""
-        _check(clip, faces)
-        return Fragments(*_Rasterize.apply(clip.float(), faces.int(), resolution))
+        """The nearest face at every pixel centre; `bary` carries gradients to x, y, w of `clip`.
+
+        With `behind`, a layer of the same mesh, the next layer: at each pixel the face that follows in the order
+        (depth, face index), so that peeling all layers meets each face at each pixel once.
+        """
+        check_faces(clip, faces)
+        layer = None if behind is None else behind.face
+        return Fragments(*_Rasterize.apply(clip.float(), faces.int(), resolution, layer))
 
     def interpolate(
         self, attributes: Float[Tensor, "#V N C"], fragments: Fragments, faces: Int[Tensor, "F 3"]
@@ -49,7 +59,7 @@ class CpuRasterizer:
         if attributes.shape[0] not in (1, fragments.face.shape[0]):
             views = len(fragments.face)
             raise InputError(f"attributes are given for {len(attributes)} views, but {views} (or 1) were expected")
-        _check(attributes, faces)
+        check_faces(attributes, faces)
         image = _Interpolate.apply(attributes.float(), fragments.bary, fragments.face, faces.int())
         return image.to(attributes.dtype)
 
@@ -61,12 +71,12 @@ class CpuRasterizer:
         faces: Int[Tensor, "F 3"],
     ) -> Float[Tensor, "V H W C"]:
         """Blends pixels across silhouette edges; gradients to `image` and to x, y, w of `clip`."""
-        _check(clip, faces)
+        check_faces(clip, faces)
         blended = _Antialias.apply(image.float(), clip.float(), fragments.face, fragments.depth, faces.int())
         return blended.to(image.dtype)
 
 
-def _check(vertices: Tensor, faces: Tensor) -> None:
+def check_faces(vertices: Tensor, faces: Tensor) -> None:
     """The kernels read memory by these indices."""
     count = vertices.shape[1]
     if not faces.numel():
@@ -76,12 +86,36 @@ def _check(vertices: Tensor, faces: Tensor) -> None:
         raise InputError(f"faces index vertices {low} to {high}, but there are {count} vertices (from 0)")
 
 
-def _array(tensor: Tensor) -> np.ndarray:
+def as_array(tensor: Tensor) -> np.ndarray:
     """A contiguous view of the tensor's memory, without a copy where that is possible."""
     return tensor.detach().contiguous().numpy()
 
 
-def _bands(views: int, height: int, tasks: int) -> Bands:
+def cover(clip: np.ndarray, faces: np.ndarray, face: np.ndarray, depth: np.ndarray) -> None:
+    """Fills in the nearest face and its depth at the pixels of one view [H,W], on the calling thread."""
+    _cover_band(clip, faces, _projected(clip, *face.shape), 0, len(face), face, depth, None)
+
+
+def _cover_band(
+    clip: np.ndarray, faces: np.ndarray, points: np.ndarray, top: int, bottom: int, face: np.ndarray, depth: np.ndarray,
+    layer: np.ndarray | None,
+) -> None:  # fmt: skip
+    """`kernels.cover`; with `layer`, the faces [H,W] of a layer, those of the next one."""
+    later = scratch.array("later", (len(faces) + 1, 4), np.int32)
+    band = clip, faces, points, top, bottom, later, face, depth, layer
+    kernels.cover(*band, None)
+    if layer is not None:  # so far the layer's own depths
+        kernels.cover(*band, np.where(layer < 0, np.float32(np.inf), depth))
+
+
+def _projected(clip: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Raster positions of one view's vertices [N,4], see `kernels.project`: a work array."""
+    points = scratch.array("points", clip.shape, np.float32)
+    kernels.project(clip, height, width, points)
+    return points
+
+
+def bands(views: int, height: int, tasks: int) -> Bands:
     """All rows of all views in at least `tasks` parts, if the bands do not get lower than MIN_BAND."""
     count = max(1, min(-(-tasks // max(views, 1)), height // MIN_BAND))
     cuts = [height * k // count for k in range(count + 1)]
@@ -89,37 +123,41 @@ def _bands(views: int, height: int, tasks: int) -> Bands:
 
 
 def _sum_bands(
-    bands: Bands, views: int, shape: tuple[int, ...], add: Callable[[int, int, int, np.ndarray], None]
+    tasks: Bands, views: int, shape: tuple[int, ...], add: Callable[[int, int, int, np.ndarray], None]
 ) -> np.ndarray:
-    """Sums over the bands of each view [V, *shape]: each adds into its own array, added up in order."""
-    partial = np.zeros((len(bands), *shape), np.float32)
-    parallel.run(add, [(*band, partial[k]) for k, band in enumerate(bands)])
-    if len(bands) == views:
-        return partial
-    return partial.reshape(views, len(bands) // views, *shape).sum(1)
+    """Sums over the bands of each view, or of all [V or 1, *shape]: each adds into its own array, added up in order."""
+    if len(tasks) == views:
+        partial = np.empty((views, *shape), np.float32)
+    else:
+        partial = scratch.array("partial", (len(tasks), *shape), np.float32)
+
+    def fill(k: int) -> None:
+        partial[k] = 0
+        add(*tasks[k], partial[k])
+
+    parallel.run(fill, [(k,) for k in range(len(tasks))])
+    return partial if len(tasks) == views else partial.reshape(views, len(tasks) // views, *shape).sum(1)
 
 
 class _Rasterize(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, clip: Tensor, faces: Tensor, resolution: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
-        c, f = _array(clip), _array(faces).view(np.uint32)
-        (views, count), (height, width) = c.shape[:2], resolution
-        face = np.empty((views, height, width), np.int32)
-        depth = np.empty((views, height, width), np.float32)
-        bary = np.zeros((views, height, width, 2), np.float32)
-        screen = np.zeros((views, count, 2), np.int32)
-        z, state = np.zeros((views, count), np.float32), np.empty((views, count), np.uint8)
-
-        def project(v: int) -> None:
-            kernels.project(c[v], height, width, screen[v], z[v], state[v])
+    def forward(
+        ctx: Any, clip: Tensor, faces: Tensor, resolution: tuple[int, int], behind: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        c, f, views = as_array(clip), as_array(faces).view(np.uint32), len(clip)
+        face, depth = np.empty((views, *resolution), np.int32), np.empty((views, *resolution), np.float32)
+        bary = np.empty((*face.shape, 2), np.float32)
+        layer = None if behind is None else as_array(behind.int())
+        tasks = bands(views, resolution[0], 2 * parallel.threads() if parallel.threads() > 1 else 1)
+        # one projection of a view's vertices serves all its bands; where there is one band it is not kept
+        points = [_projected(view, *resolution).copy() for view in c] if len(tasks) > views else None
 
         def shade(v: int, top: int, bottom: int) -> None:
-            kernels.cover(c[v], f, screen[v], z[v], state[v], top, bottom, face[v], depth[v])
+            at = points[v] if points else _projected(c[v], *resolution)
+            _cover_band(c[v], f, at, top, bottom, face[v], depth[v], None if layer is None else layer[v])
             weight_kernels.weigh(c[v], f, top, bottom, face[v], depth[v], bary[v])
 
-        parallel.run(project, [(v,) for v in range(views)])
-        threads = parallel.threads()
-        parallel.run(shade, _bands(views, height, 2 * threads if threads > 1 else 1))
+        parallel.run(shade, tasks)
         out = torch.from_numpy(face), torch.from_numpy(bary), torch.from_numpy(depth)
         ctx.save_for_backward(clip, faces, out[0], out[1])
         ctx.mark_non_differentiable(out[0], out[2])
@@ -127,22 +165,22 @@ class _Rasterize(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, _face: Tensor, grad_bary: Tensor, _depth: Tensor) -> tuple[Tensor, None, None]:
-        clip, faces, face, bary = (_array(t) for t in ctx.saved_tensors)
-        faces, grad = faces.view(np.uint32), _array(grad_bary)
+    def backward(ctx: Any, _face: Tensor, grad_bary: Tensor, _depth: Tensor) -> tuple[Tensor, None, None, None]:
+        clip, faces, face, bary = (as_array(t) for t in ctx.saved_tensors)
+        faces, grad = faces.view(np.uint32), as_array(grad_bary)
 
         def add(v: int, top: int, bottom: int, total: np.ndarray) -> None:
             weight_kernels.weigh_backward(clip[v], faces, top, bottom, face[v], bary[v], grad[v], total)
 
         views, height = face.shape[:2]
-        bands = _bands(views, height, PARTIALS)
-        return torch.from_numpy(_sum_bands(bands, views, clip.shape[1:], add)), None, None
+        total = _sum_bands(bands(views, height, PARTIALS), views, clip.shape[1:], add)
+        return torch.from_numpy(total), None, None, None
 
 
 class _Interpolate(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, attributes: Tensor, bary: Tensor, face: Tensor, faces: Tensor) -> Tensor:
-        a, b, visible, f = (_array(t) for t in (attributes, bary, face, faces))
+        a, b, visible, f = (as_array(t) for t in (attributes, bary, face, faces))
         (views, height), f = visible.shape[:2], f.view(np.uint32)
         image = np.zeros((*visible.shape, a.shape[2]), np.float32)
 
@@ -150,15 +188,15 @@ class _Interpolate(torch.autograd.Function):
             kernel = interpolation_kernels.interpolate
             kernel(a[v % a.shape[0]], f, top, bottom, visible[v], b[v], image[v])
 
-        parallel.run(fill, _bands(views, height, parallel.threads()))
+        parallel.run(fill, bands(views, height, parallel.threads()))
         ctx.save_for_backward(attributes, bary, face, faces)
         return torch.from_numpy(image)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_image: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        attributes, bary, face, faces = (_array(t) for t in ctx.saved_tensors)
-        faces, grad = faces.view(np.uint32), _array(grad_image)
+        attributes, bary, face, faces = (as_array(t) for t in ctx.saved_tensors)
+        faces, grad = faces.view(np.uint32), as_array(grad_image)
         wanted, shared = ctx.needs_input_grad, attributes.shape[0] == 1
         views, height = face.shape[:2]
         grad_bary = np.zeros(bary.shape if wanted[1] else (views, 0, 0, 2), np.float32)
@@ -168,11 +206,8 @@ class _Interpolate(torch.autograd.Function):
             values = attributes[v % attributes.shape[0]]
             kernel(values, faces, top, bottom, face[v], bary[v], grad[v], total, grad_bary[v])
 
-        bands = _bands(views, height, PARTIALS)
         shape = attributes.shape[1:] if wanted[0] else (0, attributes.shape[2])
-        total = _sum_bands(bands, views, shape, add)
-        if shared:
-            total = total.sum(0, keepdims=True)
+        total = _sum_bands(bands(views, height, PARTIALS), 1 if shared else views, shape, add)
         return (
             torch.from_numpy(total) if wanted[0] else None,
             torch.from_numpy(grad_bary) if wanted[1] else None,
@@ -184,13 +219,13 @@ class _Interpolate(torch.autograd.Function):
 class _Antialias(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, image: Tensor, clip: Tensor, face: Tensor, depth: Tensor, faces: Tensor) -> Tensor:
-        pixels, c, visible, z, f = (_array(t) for t in (image, clip, face, depth, faces))
+        pixels, c, visible, z, f = (as_array(t) for t in (image, clip, face, depth, faces))
         views, count = c.shape[:2]
-        across = _neighbours(f, count)
+        across = neighbours(f, count)
         out = np.empty_like(pixels)
 
         def process(v: int) -> Pairs:
-            pairs = _pairs(c[v], f, across, visible[v], z[v])
+            pairs = silhouette_pairs(c[v], f, across, visible[v], z[v])
             out[v] = pixels[v]
             antialias_kernels.blend(_flat(pixels[v]), *pairs, _flat(out[v]))
             return pairs
@@ -203,7 +238,7 @@ class _Antialias(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
-        pixels, grad = _array(ctx.saved_tensors[0]), _array(grad_out)
+        pixels, grad = as_array(ctx.saved_tensors[0]), as_array(grad_out)
         grad_image = np.empty_like(grad)
         views, count = ctx.shape[:2]
         wanted = ctx.needs_input_grad
@@ -229,22 +264,45 @@ def _flat(image: np.ndarray) -> np.ndarray:
     return image.reshape(-1, image.shape[-1])
 
 
-def _neighbours(faces: np.ndarray, count: int) -> np.ndarray:
-    """The face across each edge [F,3]: see the kernel."""
-    across = np.full(faces.shape, -1, np.int32)
-    start, entry = np.zeros(count + 2, np.int32), np.empty((3 * len(faces), 2), np.int32)
-    antialias_kernels.neighbours(faces, start, entry, across)
-    return across
+def neighbours(faces: np.ndarray, count: int) -> np.ndarray:
+    """The face across each edge [F,3], see the kernel: a work array."""
+    across = Neighbours(faces, count)
+    across.find()
+    return across.found()
 
 
-def _pairs(clip: np.ndarray, faces: np.ndarray, across: np.ndarray, face: np.ndarray, depth: np.ndarray) -> Pairs:
+class Neighbours:
+    """The face across each edge, for tasks that only later need to know: the first of them finds it."""
+
+    def __init__(self, faces: np.ndarray, count: int) -> None:
+        self.faces, self.across, self.done = faces, scratch.array("across", faces.shape, np.int32), threading.Event()
+        self.start = scratch.array("start", (count + 2,), np.int32)
+        self.entry = scratch.array("entry", (3 * len(faces), 3), np.int32)
+
+    def find(self) -> tuple[float, float]:
+        """Does it."""
+        try:
+            antialias_kernels.neighbours(self.faces, self.start, self.entry, self.across)
+        finally:
+            self.done.set()
+        return 0.0, 0.0
+
+    def found(self) -> np.ndarray:
+        """[F,3], a work array; waits until it is there."""
+        self.done.wait()
+        return self.across
+
+
+def silhouette_pairs(
+    clip: np.ndarray, faces: np.ndarray, across: np.ndarray, face: np.ndarray, depth: np.ndarray
+) -> Pairs:
     """The pixel pairs of one view that silhouette edges part."""
-    front, clip64 = np.empty(len(faces), np.bool_), clip.astype(np.float64)
-    antialias_kernels.facing(clip64, faces, front)
+    front = scratch.array("front", (len(faces),), np.bool_)
+    antialias_kernels.facing(clip, faces, front)
     capacity = 4 * sum(face.shape)
     while True:
         index, value = np.empty((capacity, 4), np.int32), np.empty((capacity, 6), np.float32)
-        found = antialias_kernels.part(clip64, faces, across, front, face, depth, index, value)
+        found = antialias_kernels.part(clip, faces, across, front, face, depth, index, value)
         if found <= capacity:
             return index[:found], value[:found]
         capacity = found

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -62,3 +63,12 @@ class Rasterizer(Protocol):
     ) -> Float[Tensor, "V H W C"]:
         """Blends neighbouring pixels across silhouette edges; from this silhouettes get their gradient."""
         ...
+
+
+def count_skipped(clip: Float[Tensor, "V N 4"], faces: Int[Tensor, "F 3"]) -> Int[Tensor, "V"]:
+    """How many faces no backend can draw in each view: a vertex is not finite, or the face has no area at all."""
+    a, b, c = (clip.double()[:, faces[:, k].long()] for k in range(3))
+    finite = torch.stack([corner.isfinite().all(-1) for corner in (a, b, c)]).all(0)
+    u, v, w = (corner[..., [0, 1, 3]] for corner in (a, b, c))
+    turn = (u * torch.linalg.cross(v - u, w - u)).sum(-1)
+    return (~finite | (turn == 0)).sum(-1)

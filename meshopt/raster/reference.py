@@ -6,7 +6,7 @@ face's edge passes within that backend's snapping distance of a pixel centre.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from meshopt.raster.protocol import Fragments
 
-MARGIN = 1.0 / 64.0  # pixels: how far beyond the inner pixel's centre faces are followed
+MARGIN = 1 / 128  # pixels: an edge so far on a pixel centre's wrong side counts as on it; snapping moves it by half
 
 
 class ReferenceRasterizer:
@@ -31,12 +31,21 @@ class ReferenceRasterizer:
         return None
 
     def rasterize(
-        self, clip: Float[Tensor, "V N 4"], faces: Int[Tensor, "F 3"], resolution: tuple[int, int]
+        self,
+        clip: Float[Tensor, "V N 4"],
+        faces: Int[Tensor, "F 3"],
+        resolution: tuple[int, int],
+        behind: Fragments | None = None,
     ) -> Fragments:
-        """The nearest face at every pixel centre, found by trying all."""
+        """The nearest face at every pixel centre, found by trying all; of equal depths the lower index wins.
+
+        With `behind`, the nearest of those after that layer's by (depth, index): the next layer. Depths are computed
+        anew in float64, so a rounded `behind.depth` does no harm.
+        """
         double = clip.double()
         pixels = _pixel_grid(resolution, double)
-        found = [_nearest(view.detach(), faces, pixels) for view in double]
+        layers = [None] * len(clip) if behind is None else list(behind.face)
+        found = [_nearest(v.detach(), faces, pixels, layer) for v, layer in zip(double, layers, strict=True)]
         face = torch.stack([f for f, _ in found]) if found else pixels.new_zeros((0, *resolution), dtype=torch.int32)
         depth = torch.stack([z for _, z in found]) if found else pixels.new_zeros((0, *resolution))
         return Fragments(face, weights(double, faces, face).to(clip.dtype), depth.to(clip.dtype))
@@ -62,12 +71,33 @@ class ReferenceRasterizer:
         faces: Int[Tensor, "F 3"],
     ) -> Float[Tensor, "V H W C"]:
         """Blends the pixel pairs that silhouette edges part."""
-        across = _neighbours(faces.tolist())
-        blended = []
-        for k, view in enumerate(clip.double()):
-            scene = _Scene(view.detach().tolist(), faces.tolist(), across, _facing(view, faces).tolist())
-            blended.append(_blend(image[k].double(), view, scene.pairs(fragments.face[k], fragments.depth[k])))
+        found = zip(image.double(), clip.double(), silhouette_pairs(clip, faces, fragments), strict=True)
+        blended = [_blend(*view) for view in found]
         return torch.stack(blended).to(image.dtype) if blended else image
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A pixel pair parted by an edge: (row, column) of the inner and outer pixel, axis 0 if horizontal.
+
+    `distance`: how far the edge is from the inner pixel's centre towards the outer one's, in pixels: in
+    [-MARGIN, 1 + MARGIN], as pixels may be covered by faces that were snapped.
+    """
+
+    inner: tuple[int, int]
+    outer: tuple[int, int]
+    edge: tuple[int, int]
+    axis: int
+    distance: float
+
+
+def silhouette_pairs(clip: Float[Tensor, "V N 4"], faces: Int[Tensor, "F 3"], fragments: Fragments) -> list[list[Pair]]:
+    """The pixel pairs that silhouette edges part, of every view."""
+    across, found = _neighbours(faces.tolist()), []
+    for view, face, depth in zip(clip.detach().double(), fragments.face, fragments.depth, strict=True):
+        scene = _Scene(view.tolist(), faces.tolist(), across, _facing(view, faces).tolist())
+        found.append(scene.pairs(face, depth))
+    return found
 
 
 def weights(
@@ -98,11 +128,28 @@ def _corner_areas(corners: Float[Tensor, "P 3 4"], pixels: Float[Tensor, "P 3"])
 
 
 def _nearest(
-    clip: Float[Tensor, "N 4"], faces: Int[Tensor, "F 3"], pixels: Float[Tensor, "H W 3"]
+    clip: Float[Tensor, "N 4"], faces: Int[Tensor, "F 3"], pixels: Float[Tensor, "H W 3"], behind: Tensor | None
 ) -> tuple[Int[Tensor, "H W"], Float[Tensor, "H W"]]:
-    """The nearest face (-1: none) and its depth (0: none)."""
+    """The nearest face (-1: none) and its depth (0: none); of those after `behind` [H,W] if that is given."""
     face = torch.full(pixels.shape[:2], -1, dtype=torch.int32, device=clip.device)
     depth = torch.full(pixels.shape[:2], torch.inf, dtype=clip.dtype, device=clip.device)
+    last = torch.full_like(depth, -torch.inf)  # depth of the layer before
+    if behind is not None:
+        last = torch.full_like(depth, torch.inf)
+        for index, z, _ in _covers(clip, faces, pixels):
+            last = torch.where(behind == index, z, last)
+    for index, z, inside in _covers(clip, faces, pixels):
+        after = (z > last) if behind is None else (z > last) | ((z == last) & (index > behind))
+        nearer = inside & after & (z < depth)
+        face = torch.where(nearer, index, face)
+        depth = torch.where(nearer, z, depth)
+    return face, torch.where(face >= 0, depth, 0.0)
+
+
+def _covers(
+    clip: Float[Tensor, "N 4"], faces: Int[Tensor, "F 3"], pixels: Float[Tensor, "H W 3"]
+) -> Iterator[tuple[int, Float[Tensor, "H W"], Bool[Tensor, "H W"]]]:
+    """Of each face that can be drawn: its index, z/w of its plane, and which pixels it covers within [-1, 1]."""
     corners = clip[faces.long()]
     v = corners[..., [0, 1, 3]]
     turn = torch.sign((v[:, 0] * torch.linalg.cross(v[:, 1], v[:, 2])).sum(-1))
@@ -114,10 +161,7 @@ def _nearest(
         value = pixels @ lines[index].T
         inside = ((value > 0) | ((value == 0) & owned[index])).all(-1)
         z = (value @ corners[index, :, 2]) / (value @ corners[index, :, 3])
-        nearer = inside & (z >= -1) & (z <= 1) & (z < depth)
-        face = torch.where(nearer, index, face)
-        depth = torch.where(nearer, z, depth)
-    return face, torch.where(face >= 0, depth, 0.0)
+        yield index, z, inside & (z >= -1) & (z <= 1)
 
 
 def _facing(clip: Float[Tensor, "N 4"], faces: Int[Tensor, "F 3"]) -> Bool[Tensor, " F"]:
@@ -127,30 +171,28 @@ def _facing(clip: Float[Tensor, "N 4"], faces: Int[Tensor, "F 3"]) -> Bool[Tenso
 
 
 def _neighbours(faces: list[list[int]]) -> dict[tuple[int, int], tuple[int, bool]]:
-    """(face, edge) -> the first other face of that edge, and whether it runs along it the other way."""
-    around: dict[frozenset[int], list[tuple[int, int, tuple[int, int]]]] = {}
+    """(face, edge) -> the face across that edge, and whether it runs along it the other way.
+
+    Faces meet across an edge if their third vertices differ: copies of a face, turned over or not, do not. Where more
+    than two third vertices meet, the first two count; other faces there have none across. As in nvdiffrast.
+    """
+    around: dict[
+        frozenset[int], dict[int, tuple[int, tuple[int, int]]]
+    ] = {}  # edge -> third vertex -> first face of it
     for f, corners in enumerate(faces):
         if len(set(corners)) == 3:
             for k in range(3):
                 i, j = corners[(k + 1) % 3], corners[(k + 2) % 3]
-                around.setdefault(frozenset((i, j)), []).append((f, k, (i, j)))
+                around.setdefault(frozenset((i, j)), {}).setdefault(corners[k], (f, (i, j)))
     across = {}
-    for entries in around.values():
-        for f, k, edge in entries:
-            others = [(g, other != edge) for g, _, other in entries if g != f]
-            if others:
-                across[f, k] = others[0]
+    for f, corners in enumerate(faces):
+        for k in range(3 if len(set(corners)) == 3 else 0):
+            i, j = corners[(k + 1) % 3], corners[(k + 2) % 3]
+            thirds = list(around[frozenset((i, j))])[:2]
+            if corners[k] in thirds and len(thirds) == 2:
+                g, edge = around[frozenset((i, j))][thirds[thirds[0] == corners[k]]]
+                across[f, k] = g, edge != (i, j)
     return across
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """A pixel pair parted by an edge: (row, column) of the inner and outer pixel, axis 0 if horizontal."""
-
-    inner: tuple[int, int]
-    outer: tuple[int, int]
-    edge: tuple[int, int]
-    axis: int
 
 
 @dataclass(frozen=True)
@@ -162,7 +204,7 @@ class _Scene:
     across: dict[tuple[int, int], tuple[int, bool]]
     front: list[bool]
 
-    def pairs(self, face: Int[Tensor, "H W"], depth: Float[Tensor, "H W"]) -> list[_Pair]:
+    def pairs(self, face: Int[Tensor, "H W"], depth: Float[Tensor, "H W"]) -> list[Pair]:
         """All pairs of neighbouring pixels parted by a silhouette edge of the inner one's surface."""
         (height, width), found = face.shape, []
         seen, z = face.tolist(), depth.tolist()
@@ -173,8 +215,8 @@ class _Scene:
                         continue
                     for a, b in (((row, column), other), (other, (row, column))):
                         if seen[a[0]][a[1]] >= 0:
-                            far = z[b[0]][b[1]] if seen[b[0]][b[1]] >= 0 else torch.inf
-                            found += self.parting(seen[a[0]][a[1]], a, b, axis, far, (height, width))
+                            beyond = seen[b[0]][b[1]], z[b[0]][b[1]]
+                            found += self.parting(seen[a[0]][a[1]], a, b, axis, beyond, (height, width))
         return found
 
     def parting(
@@ -183,14 +225,18 @@ class _Scene:
         a: tuple[int, int],
         b: tuple[int, int],
         axis: int,
-        far: float,
+        beyond: tuple[int, float],
         shape: tuple[int, int],
-    ) -> list[_Pair]:
-        """Pairs (a, b) for silhouette edges nearer than `far` where the surface at `a` ends before `b`."""
+    ) -> list[Pair]:
+        """Pairs (a, b) for silhouette edges where the surface at `a` ends before `b`, where `beyond` (face, depth) is.
+
+        There are none if what `b` sees is the same surface, or nearer than the edge.
+        """
         along, size = (a[1], shape[1]) if axis == 0 else (a[0], shape[0])
         line, lines = (a[0], shape[0]) if axis == 0 else (a[1], shape[1])
         step = (b[1] - a[1]) + (b[0] - a[0])
         level = (2 * line + 1) / lines - 1
+        far = beyond[1] if beyond[0] >= 0 else torch.inf
         found, visited, queue = [], {start}, [start]
         while queue:
             f = queue.pop()
@@ -199,17 +245,17 @@ class _Scene:
                 hit = self.crossing(i, j, axis, level)
                 if hit is None:
                     continue
-                distance = step * ((hit[0] + 1) * size / 2 - 0.5 - along)  # from a's centre towards b's, pixels
-                if not -MARGIN <= distance <= 1:
+                distance = step * ((hit[0] + 1) * size / 2 - 0.5 - along)
+                if not -MARGIN <= distance <= 1 + MARGIN:
                     continue
                 neighbour = self.across.get((f, k))
                 if neighbour is not None and (self.front[neighbour[0]] == self.front[f]) == neighbour[1]:
                     if neighbour[0] not in visited:
                         visited.add(neighbour[0])
                         queue.append(neighbour[0])
-                elif hit[1] < far and distance >= 0 and self.parts(f, i, j, axis, step, shape):
-                    found.append(_Pair(a, b, (i, j), axis))
-        return found
+                elif hit[1] < far and self.parts(f, i, j, axis, step, shape):
+                    found.append(Pair(a, b, (i, j), axis, distance))
+        return found if beyond[0] not in visited else []
 
     def crossing(self, i: int, j: int, axis: int, level: float) -> tuple[float, float] | None:
         """p/w and z/w where edge (i, j) meets the line s/w = level, p being `axis` and s the other one."""
@@ -232,7 +278,7 @@ class _Scene:
         return steep == (axis == 0) and (towards < 0) == self.front[f]
 
 
-def _blend(image: Float[Tensor, "H W C"], clip: Float[Tensor, "N 4"], pairs: list[_Pair]) -> Float[Tensor, "H W C"]:
+def _blend(image: Float[Tensor, "H W C"], clip: Float[Tensor, "N 4"], pairs: list[Pair]) -> Float[Tensor, "H W C"]:
     """Mixes the inner pixel into the covered share of the outer one, or the outer into the inner."""
     height, width, _ = image.shape
     out = image
@@ -242,7 +288,9 @@ def _blend(image: Float[Tensor, "H W C"], clip: Float[Tensor, "N 4"], pairs: lis
         level = (2 * pair.inner[axis] + 1) / lines - 1
         qi, qj = vi[1 - axis] - level * vi[3], vj[1 - axis] - level * vj[3]
         at = (qi * vj[axis] - qj * vi[axis]) / (qi * vj[3] - qj * vi[3])
-        share = ((at + 1) * size / 2 - 0.5 - pair.inner[1 - axis]).abs() - 0.5
+        towards = pair.outer[1 - axis] - pair.inner[1 - axis]
+        distance = towards * ((at + 1) * size / 2 - 0.5 - pair.inner[1 - axis])
+        share = distance + (distance.clamp(0, 1) - distance).detach() - 0.5
         into = torch.tensor(pair.outer if share > 0 else pair.inner, device=image.device)
         change = share * (image[pair.inner] - image[pair.outer])
         out = out.index_put((into[0], into[1]), change, accumulate=True)

@@ -12,10 +12,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-TINY = 1e-14  # doubled areas below (clip units squared) have no usable gradient
+TINY = np.float32(1e-7)  # of the products whose difference is a face's area: below, that is rounding
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def weigh(clip, faces, top, bottom, face, depth, bary):
     """Perspective-correct weights of the first two vertices, in [0, 1], and z/w (0 where no face is)."""
     height, width = face.shape
@@ -28,7 +28,7 @@ def weigh(clip, faces, top, bottom, face, depth, bary):
         for column in range(width):
             f = face[row, column]
             if f < 0:
-                depth[row, column] = zero
+                depth[row, column] = bary[row, column, 0] = bary[row, column, 1] = zero
                 continue
             if f != seen:
                 seen = f
@@ -51,10 +51,10 @@ def weigh(clip, faces, top, bottom, face, depth, bary):
                 z = (b0 * z0 + b1 * z1 + b2 * z2) / (b0 * w0 + b1 * w1 + b2 * w2)
             bary[row, column, 0] = b0
             bary[row, column, 1] = b1
-            depth[row, column] = z
+            depth[row, column] = min(max(z, -one), one)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def weigh_backward(clip, faces, top, bottom, face, bary, grad_bary, grad_clip):
     """Adds the gradient to x, y, w of each vertex [N,4].
 
@@ -83,7 +83,7 @@ def weigh_backward(clip, faces, top, bottom, face, bary, grad_bary, grad_clip):
                 x = scale * np.float32(column) + shift
                 u, v = ux - x * uw, vx - x * vw
                 total = u * vy - uy * v
-                per = -one / total if abs(total) > TINY else zero
+                per = -one / total if abs(total) > TINY * (abs(u * vy) + abs(uy * v)) else zero
                 b0, b1 = bary[row, column, 0], bary[row, column, 1]
                 b2 = one - b0 - b1
                 hx = (vy * g0 - uy * g1) * per
@@ -104,7 +104,7 @@ def weigh_backward(clip, faces, top, bottom, face, bary, grad_bary, grad_clip):
             add_point(grad_clip, i2, gx2, gy2, gw2)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def add_point(gradient, i, x, y, w):
     """Adds to x, y, w of a vertex."""
     gradient[i, 0] += x

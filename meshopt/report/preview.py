@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
@@ -141,7 +142,7 @@ def _rows(views: ViewSet, pictures: Pictures, indices: list[int], tile: int) -> 
 
 
 def _array(values: Tensor, indices: list[int]) -> Float[np.ndarray, "V H W *C"]:
-    return values[indices].detach().cpu().float().numpy()
+    return torch.stack([values[i] for i in indices]).detach().cpu().float().numpy()
 
 
 def _on_tile(images: Float[np.ndarray, "V H W 3"], masks: Float[np.ndarray, "V H W"]) -> Float[np.ndarray, "V H W 3"]:

@@ -6,13 +6,17 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from meshopt import raster
 from meshopt.cameras import Camera
-from meshopt.raster.reference import weights
+from meshopt.raster.reference import silhouette_pairs, weights
 
 CPU, REFERENCE = raster.get("cpu"), raster.get("reference")
 CAMERAS = [Camera.orbit("a", 10, 7), Camera.orbit("b", 33, 20, fov=40, distance=3)]
+SEEDS = st.integers(0, 2**32 - 1)
+few = settings(max_examples=4, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
 BEHIND = Camera.orbit("c", 15, 10, fov=70, distance=0.5)  # inside the object
 
 
@@ -124,6 +128,107 @@ def test_gradients_are_finite_differences(backend, cameras):
         ) / (2 * step)
         expected = (gradient[0] * dc).sum() + (gradient[1] * da).sum()
         assert float(expected) == pytest.approx(float(difference), rel=2e-3, abs=2e-3 * float(gradient[0].abs().max()))
+
+
+# ---- the reference alone
+
+
+def slope(value, clip, direction, step=1e-6):
+    """Central difference of `value` along a direction."""
+    return (value(clip + step * direction) - value(clip - step * direction)) / (2 * step)
+
+
+def directions(clip, seed):
+    """Three random ones that leave z alone."""
+    generator = torch.Generator().manual_seed(seed % 1000)
+    return [torch.randn(clip.shape, generator=generator).double() * torch.tensor([1, 1, 0, 1]) * 0.1 for _ in range(3)]
+
+
+@pytest.mark.parametrize("kind", ["blob", "sheet", "soup", "near"])
+@few
+@given(seed=SEEDS)
+def test_the_references_weights_are_linear_and_their_gradient_is_that_of_differences(scenes, kind, seed):
+    """The weighted clip positions lie on the pixel's ray, at the stated depth. Which face is visible is held fixed."""
+    scene = scenes.scene(kind, seed, views=2, size=(9, 12))
+    clip, faces = scene.clip.double().requires_grad_(), scene.faces
+    fragments = REFERENCE.rasterize(clip, faces, scene.size)
+    seen = fragments.face >= 0
+    x, y, z, w = REFERENCE.interpolate(clip.detach(), fragments, faces).unbind(-1)
+    columns, rows = ((2 * torch.arange(n).double() + 1) / n - 1 for n in (12, 9))
+    for value, expected in ((x, columns.expand(9, 12) * w), (y, rows[:, None] * w), (z, fragments.depth * w)):
+        assert ((value - expected).abs() < 1e-9)[seen].all()
+    assert (w > 0)[seen].all()
+    assert ((fragments.bary >= 0) & (fragments.bary.sum(-1, keepdim=True) <= 1 + 1e-12))[seen].all()
+
+    weight = torch.randn(fragments.bary.shape, generator=torch.Generator().manual_seed(1)).double()
+    for direction in directions(clip, seed):
+        up, down = (weights(clip.detach() + s * 1e-6 * direction, faces, fragments.face) for s in (1, -1))
+        steady = (up - down).abs().amax(-1, keepdim=True) < 1e-4  # faces seen edge on turn too fast for a difference
+        assert steady.float().mean() > 0.9
+        (gradient,) = torch.autograd.grad((fragments.bary * weight * steady).sum(), clip, retain_graph=True)
+        difference = ((up - down) * weight * steady).sum() / 2e-6
+        assert float((gradient * direction).sum()) == pytest.approx(float(difference), rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["blob", "sheet", "soup", "slivers", "near", "tiny"])
+@few
+@given(seed=SEEDS)
+def test_the_references_silhouette_gradient_is_that_of_differences(scenes, kind, seed):
+    """Where the same edges part the same pairs, on the same side of the middle between their centres."""
+    scene = scenes.scene(kind, seed, views=2, size=(12, 15)).generic()
+    clip, faces = scene.clip.double().requires_grad_(), scene.faces
+    fragments = REFERENCE.rasterize(clip.detach(), faces, scene.size)
+    if not any(silhouette_pairs(clip, faces, fragments)):
+        return
+    image, weight = torch.rand(2, 2, 12, 15, 3, generator=torch.Generator().manual_seed(2)).double()
+
+    def blocked(positions):
+        """Pixels of pairs near a jump, and of pairs that are not there at all positions."""
+        pairs = [silhouette_pairs(p, faces, fragments) for p in positions]
+        block = torch.zeros(fragments.face.shape, dtype=torch.bool)
+        for view in range(2):
+            named = [{(p.inner, p.outer, p.edge): p.distance for p in found[view]} for found in pairs]
+            for key in set().union(*named):
+                places = [names.get(key, 0.0) for names in named]
+                steady = all(min(abs(d - jump) for jump in (0, 0.5, 1)) > 1e-4 for d in places)
+                if not steady or max(places) - min(places) > 1e-3 or not 0 < min(places) < max(places) < 1:
+                    block[(view, *key[0])] = block[(view, *key[1])] = True
+        return block
+
+    def value(positions, mask):
+        return (REFERENCE.antialias(image, fragments, positions, faces) * weight * mask).sum()
+
+    for direction in directions(clip, seed)[:1]:
+        points = [clip.detach() + s * 1e-6 * direction for s in (1, 0, -1)]
+        free = ~blocked(points)[..., None]
+        assert free.float().mean() > 0.9
+        (gradient,) = torch.autograd.grad(value(clip, free), clip)
+        difference = slope(lambda positions: value(positions, free), clip.detach(), direction)  # noqa: B023
+        assert float((gradient * direction).sum()) == pytest.approx(float(difference), rel=1e-4, abs=1e-5)
+
+
+@few
+@given(seed=SEEDS)
+def test_each_silhouette_parts_one_pair_of_every_line_it_crosses(scenes, seed):
+    """Of one convex blob before nothing, in the image's middle: two pairs per row, or per column where it is flat."""
+    points = np.random.default_rng(seed).normal(size=(40, 3))
+    mesh = trimesh.convex.convex_hull(0.7 * points / np.linalg.norm(points, axis=1, keepdims=True))
+    clip = torch.tensor(np.concatenate([mesh.vertices, np.ones((len(mesh.vertices), 1))], 1))[None]
+    faces, size = torch.tensor(mesh.faces), (21, 21)
+    fragments = REFERENCE.rasterize(clip, faces, size)
+    image = (fragments.face >= 0).double()[..., None]
+    pairs = silhouette_pairs(clip, faces, fragments)[0]
+    assert len({(p.inner, p.outer) for p in pairs}) == len(pairs)
+    for pair in pairs:
+        assert image[0][pair.inner] == 1
+        assert image[0][pair.outer] == 0
+        assert -1e-9 <= pair.distance <= 1 + 1e-9
+    # the picture's area is the mesh's, but for half pixels at corners of the silhouette
+    outline = trimesh.convex.convex_hull(
+        np.concatenate([mesh.vertices * [1, 1, 0], mesh.vertices * [1, 1, 0] + [0, 0, 1]])
+    )
+    area = outline.volume / 4 * 441
+    assert float(REFERENCE.antialias(image, fragments, clip, faces).sum()) == pytest.approx(area, abs=4)
 
 
 def test_the_reference_covers_each_pixel_once():

@@ -1,5 +1,6 @@
 """meshopt.raster: choosing a backend, and `transform`."""
 
+import importlib
 import subprocess
 import sys
 import types
@@ -38,26 +39,46 @@ def broken(monkeypatch):
     monkeypatch.setitem(raster.BACKENDS, "missing", "no_such_module_at_all:X")
 
 
-def test_every_backend_keeps_to_the_protocol():
-    for name in raster.BACKENDS:
-        backend = raster.get(name)
-        assert isinstance(backend, Rasterizer)
-        assert backend.name == name
-        assert "cpu" in backend.devices
+@pytest.mark.parametrize("name", raster.BACKENDS)
+def test_every_backend_keeps_to_the_protocol(name):
+    """Whether or not it works here; what does not says why in one sentence."""
+    module, _, attribute = raster.BACKENDS[name].partition(":")
+    backend = getattr(importlib.import_module(module), attribute)()
+    assert isinstance(backend, Rasterizer)
+    assert backend.name == name
+    assert backend.licence
+    assert {"cpu", "cuda"} & set(backend.devices)
+    reason = backend.unusable()
+    assert reason is None or ("pip install" in reason and not reason.endswith(".") and "\n" not in reason)
 
 
-def test_auto_takes_the_fastest_that_works():
+def test_ranks_give_the_order_that_auto_keeps():
+    """On an accelerator: nvdiffrast, DRTK, PyTorch3D; on a CPU ours before PyTorch3D. The tests' own comes last."""
+    found = [(module, name) for module, _, name in (place.partition(":") for place in raster.BACKENDS.values())]
+    backends = [getattr(importlib.import_module(module), name) for module, name in found]
+    order = [backend.name for backend in sorted(backends, key=lambda backend: -backend.rank)]
+    assert order == ["nvdiffrast", "drtk", "cpu", "pytorch3d", "reference"]
+
+
+def test_auto_takes_the_fastest_that_works(monkeypatch):
     assert raster.get().name == raster.get("auto", "cpu").name == "cpu"
+    monkeypatch.setattr(raster, "BACKENDS", {name: raster.BACKENDS[name] for name in ("cpu", "reference")})
     assert raster.get("auto", torch.device("cuda")).name == "reference"
     with pytest.raises(InputError, match="device 'meta'"):
         raster.get("auto", "meta")
 
 
 def test_unknown_names_and_wrong_devices_are_input_errors():
-    with pytest.raises(InputError, match=r"'opengl'.*choose one of auto, cpu, reference"):
+    with pytest.raises(InputError, match=r"'opengl'.*choose one of auto, cpu, nvdiffrast, drtk, "):
         raster.get("opengl")
     with pytest.raises(InputError, match="works on cpu only, not on cuda"):
         raster.get("cpu", "cuda")
+
+
+def test_auto_starts_no_backend_for_other_devices(broken, monkeypatch):
+    monkeypatch.setattr(Broken, "devices", ("cuda",))
+    monkeypatch.setattr(Broken, "unusable", lambda self: pytest.fail("started"))
+    assert raster.get().name == "cpu"
 
 
 def test_a_broken_backend_breaks_nothing_else(broken):
