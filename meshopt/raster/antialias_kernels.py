@@ -166,17 +166,18 @@ def part(clip, faces, across, front, face, depth, index, value):
     edge's point = alpha v_i + beta v_j; the distance's gradient to x, y, w of that point.
     """
     count = np.int64(0)  # a plain 0 would be compiled for twice
+    shape, face_at, depth_at = face.shape, face.reshape(-1), depth.reshape(-1)
     for f in range(faces.shape[0]):
         for k in range(3):
             if folds(across, front, f, k) and not repeats(faces, f):
-                count = part_edge(clip, faces, across, front, face, depth, f, k, index, value, count)
+                count = part_edge(clip, faces, across, front, shape, face_at, depth_at, f, k, index, value, count)
     return count
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def part_edge(clip, faces, across, front, face, depth, f, k, index, value, count):
+def part_edge(clip, faces, across, front, shape, face, depth, f, k, index, value, count):
     """`part` for edge k of face f, from that face's side: the number of pairs so far."""
-    height, width = face.shape
+    height, width = shape
     i, j = faces[f, (k + 1) % 3], faces[f, (k + 2) % 3]
     xi, yi, wi = np.float64(clip[i, 0]), np.float64(clip[i, 1]), np.float64(clip[i, 3])
     xj, yj, wj = np.float64(clip[j, 0]), np.float64(clip[j, 1]), np.float64(clip[j, 3])
@@ -204,7 +205,11 @@ def part_edge(clip, faces, across, front, face, depth, f, k, index, value, count
                 continue
             inner_at = line * width + inner if p == 0 else inner * width + line
             outer_at = line * width + outer if p == 0 else outer * width + line
-            if parts(clip, faces, across, front, face, depth, f, i, j, inner_at, outer_at, z, p, level, inner, inward):
+            target, beyond = face[inner_at], face[outer_at]
+            if target < 0 or target == beyond or (beyond >= 0 and not z < depth[outer_at]):
+                continue
+            limit = (2.0 * (inner + inward * MARGIN) + 1.0) / size - 1.0
+            if reaches(clip, faces, across, front, f, i, j, target, beyond, p, level, limit, inward):
                 if count < index.shape[0]:
                     index[count, 0], index[count, 1], index[count, 2], index[count, 3] = inner_at, outer_at, i, j
                     scale = -0.5 * inward * size / dominant
@@ -213,18 +218,6 @@ def part_edge(clip, faces, across, front, face, depth, f, k, index, value, count
                     value[count, 3], value[count, 4], value[count, 5] = scale * nx, scale * ny, scale * nw
                 count += 1
     return count
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def parts(clip, faces, across, front, face, depth, f, i, j, inner_at, outer_at, z, p, level, inner, inward):
-    """Whether edge (i, j) of face f, at depth z, ends the surface that the inner pixel sees before the outer pixel."""
-    faces_at, depths_at = face.reshape(-1), depth.reshape(-1)
-    target, beyond = faces_at[inner_at], faces_at[outer_at]
-    if target < 0 or target == beyond or (beyond >= 0 and not z < depths_at[outer_at]):
-        return False
-    size = face.shape[1] if p == 0 else face.shape[0]
-    limit = (2.0 * (inner + inward * MARGIN) + 1.0) / size - 1.0
-    return reaches(clip, faces, across, front, f, i, j, target, beyond, p, level, limit, inward)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
