@@ -18,6 +18,7 @@ from torch.autograd.function import once_differentiable
 from meshopt import parallel, scratch
 from meshopt.optimize import comparison_kernels, rim_kernels
 from meshopt.raster import cpu
+from meshopt.raster.adjacency import Adjacency, adjacency
 
 Factors = tuple[float, float, float]
 
@@ -86,15 +87,16 @@ def _compare(
     images = cpu.as_array(target.float()), cpu.as_array(weight.float()), tuple(np.array(factors, np.float32))
     to_clip, views, count = cpu.as_array(matrices.float()), len(matrices), len(vertices)
     face = np.empty((views, *target.shape[2:]), np.int32)
-    across = cpu.Neighbours(mesh[2], count)
+    across = adjacency(faces, count)
     partial = scratch.array("partial", (views, count, 8), np.float32)
 
     def work(v: int) -> tuple[float, float]:
         if v < 0:
-            return across.find()
+            across.find()
+            return 0.0, 0.0
         return _View(*mesh, images[0][v], images[1][v], images[2], face[v]).compare(to_clip[v], across, partial[v])
 
-    costs = parallel.run(work, [(v,) for v in range(-1, views)])[1:]
+    costs = parallel.run(work, [(v,) for v in range(-1, views)])
     out = np.empty((2, count, 3), np.float32)
     cuts = np.linspace(0, count, parallel.threads() + 1).astype(int)
     parallel.run(rim_kernels.gather_views, [(partial, to_clip, *cuts[k : k + 2], *out) for k in range(len(cuts) - 1)])
@@ -115,7 +117,7 @@ class _View:
     factors: tuple[Any, ...]
     face: np.ndarray
 
-    def compare(self, to_clip: np.ndarray, across: cpu.Neighbours, grad: np.ndarray) -> tuple[float, float]:
+    def compare(self, to_clip: np.ndarray, across: Adjacency, grad: np.ndarray) -> tuple[float, float]:
         """The two costs; fills in `grad` [N,8], see `comparison_kernels.scatter`, and the face that each pixel sees."""
         count, (height, width) = len(self.vertices), self.face.shape
         clip, packed = scratch.array("clip", (count, 4), np.float32), scratch.array("packed", (count, 8), np.float32)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch.autograd.function import once_differentiable
 from meshopt import parallel, scratch
 from meshopt.errors import InputError
 from meshopt.raster import antialias_kernels, interpolation_kernels, kernels, weight_kernels
+from meshopt.raster.adjacency import adjacency
 from meshopt.raster.protocol import Fragments
 
 PARTIALS = 4  # tasks at least, each with its own sums, that make a gradient: fixed, as the bytes depend on it
@@ -220,17 +220,18 @@ class _Antialias(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, image: Tensor, clip: Tensor, face: Tensor, depth: Tensor, faces: Tensor) -> Tensor:
         pixels, c, visible, z, f = (as_array(t) for t in (image, clip, face, depth, faces))
-        views, count = c.shape[:2]
-        across = neighbours(f, count)
-        out = np.empty_like(pixels)
+        across, out = adjacency(faces, c.shape[1]), np.empty_like(pixels)
 
-        def process(v: int) -> Pairs:
-            pairs = silhouette_pairs(c[v], f, across, visible[v], z[v])
+        def process(v: int) -> Pairs | None:
+            if v < 0:
+                across.find()
+                return None
             out[v] = pixels[v]
+            pairs = silhouette_pairs(c[v], f, across.found(), visible[v], z[v])
             antialias_kernels.blend(_flat(pixels[v]), *pairs, _flat(out[v]))
             return pairs
 
-        ctx.pairs = parallel.run(process, [(v,) for v in range(views)])
+        ctx.pairs = parallel.run(process, [(v,) for v in range(-1, len(c))])[1:]
         ctx.shape = clip.shape
         ctx.save_for_backward(image)
         return torch.from_numpy(out)
@@ -262,35 +263,6 @@ class _Antialias(torch.autograd.Function):
 def _flat(image: np.ndarray) -> np.ndarray:
     """Pixels [H*W,C] of one view, the same memory."""
     return image.reshape(-1, image.shape[-1])
-
-
-def neighbours(faces: np.ndarray, count: int) -> np.ndarray:
-    """The face across each edge [F,3], see the kernel: a work array."""
-    across = Neighbours(faces, count)
-    across.find()
-    return across.found()
-
-
-class Neighbours:
-    """The face across each edge, for tasks that only later need to know: the first of them finds it."""
-
-    def __init__(self, faces: np.ndarray, count: int) -> None:
-        self.faces, self.across, self.done = faces, scratch.array("across", faces.shape, np.int32), threading.Event()
-        self.start = scratch.array("start", (count + 2,), np.int32)
-        self.entry = scratch.array("entry", (3 * len(faces), 3), np.int32)
-
-    def find(self) -> tuple[float, float]:
-        """Does it."""
-        try:
-            antialias_kernels.neighbours(self.faces, self.start, self.entry, self.across)
-        finally:
-            self.done.set()
-        return 0.0, 0.0
-
-    def found(self) -> np.ndarray:
-        """[F,3], a work array; waits until it is there."""
-        self.done.wait()
-        return self.across
 
 
 def silhouette_pairs(
