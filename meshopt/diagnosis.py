@@ -19,8 +19,8 @@ from meshopt.hardware import NvidiaDriver, PresentDevice
 COMMERCIAL = {"cpu": True, "reference": True, "nvdiffrast": False, "pytorch3d": True, "drtk": True}
 INSTALL = {  # none of them is in the package index under its name
     "nvdiffrast": "pip install git+https://github.com/NVlabs/nvdiffrast --no-build-isolation",
-    "pytorch3d": "pip install git+https://github.com/facebookresearch/pytorch3d.git --no-build-isolation",
-    "drtk": "pip install git+https://github.com/facebookresearch/DRTK --no-build-isolation",
+    "pytorch3d": 'pip install "git+https://github.com/facebookresearch/pytorch3d.git@stable" --no-build-isolation',
+    "drtk": "pip install git+https://github.com/facebookresearch/DRTK.git --no-build-isolation",
 }
 PURPOSES = {"matting": "masks by a neural network, --matting rembg"}
 CUDA_BUILDS = (((13, 0), "cu130"), ((12, 8), "cu128"), ((12, 0), "cu126"), ((11, 0), "cu118"))  # driver: torch's index

@@ -23,7 +23,7 @@ class ReferenceRasterizer:
 
     name = "reference"
     licence = "Apache-2.0"
-    devices: tuple[str, ...] = ("cpu", "cuda", "mps", "xpu")
+    devices: tuple[str, ...] = ("cpu", "cuda", "xpu")
     rank = 0
 
     def unusable(self) -> str | None:
