@@ -117,7 +117,7 @@ def test_backend_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     add_backend(monkeypatch, "drtk", "it is not there; see its page", ("cpu",))
     lacking = found("drtk")
     assert lacking is not None
-    assert lacking.command == "pip install git+https://github.com/facebookresearch/DRTK --no-build-isolation"
+    assert lacking.command == "pip install git+https://github.com/facebookresearch/DRTK.git --no-build-isolation"
     (row,) = (row for row in diagnose().rasterisers if row.name == "drtk")
     assert (row.version, row.licence, row.commercial_use) == (None, "a licence", True)
 

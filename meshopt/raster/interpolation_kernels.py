@@ -52,7 +52,7 @@ def interpolate_backward(attributes, faces, top, bottom, face, bary, grad_image,
             start = stop
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def one_channel(attributes, row, start, stop, i, j, k, c, bary, grad_image, grad_attributes, grad_bary):
     """`interpolate_backward` for the pixels [start, stop) of a row, which see the face (i, j, k)."""
     one = np.float32(1.0)
@@ -73,7 +73,7 @@ def one_channel(attributes, row, start, stop, i, j, k, c, bary, grad_image, grad
         grad_attributes[k, c] += sk
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def four_channels(attributes, row, start, stop, i, j, k, c, bary, grad_image, grad_attributes, grad_bary):
     """`one_channel` for c, c + 1, c + 2, c + 3, written out: half the time, as the pixels are read once."""
     one, c1, c2, c3 = np.float32(1.0), c + 1, c + 2, c + 3
@@ -108,7 +108,7 @@ def four_channels(attributes, row, start, stop, i, j, k, c, bary, grad_image, gr
         add_four(grad_attributes, k, c, r0, r1, r2, r3)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def add_four(gradient, i, c, g0, g1, g2, g3):
     """Adds to four channels of a vertex."""
     gradient[i, c] += g0
