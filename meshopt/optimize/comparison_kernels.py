@@ -122,10 +122,18 @@ def planes(packed, faces, listed, origin, count, height, width, work, corners):
             lanes[24, j] = scale * (u2 * a0 + v2 * a1 + q2 * a2)
             lanes[25, j] = scale * (u2 * b0 + v2 * b1 + q2 * b2)
             lanes[26, j] = scale * (u2 * c0 + v2 * c1 + q2 * c2) + mean * (u2 + v2 + q2)
-        corners[start // CHUNK] = lanes[:18]
+        copy_corners(lanes, corners[start // CHUNK])
         for n in range(start, stop):
             for c in range(9):
                 work[n, c], work[n, 9 + c] = lanes[18 + c, n - start], np.float32(0)
+
+
+@njit(cache=True, nogil=True)
+def copy_corners(source, target):
+    """The first 18 rows, see `gather`."""
+    for c in range(18):
+        for j in range(CHUNK):
+            target[c, j] = source[c, j]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -135,7 +143,7 @@ def scatter(faces, listed, origin, count, height, width, work, corners, grad):
     sx, sy, one, two = np.float32(0.5 * width), np.float32(0.5 * height), np.float32(1), np.float32(2)
     for start in range(0, count, CHUNK):
         stop = min(start + CHUNK, count)
-        lanes[:18] = corners[start // CHUNK]
+        copy_corners(corners[start // CHUNK], lanes)
         for n in range(start, stop):
             for c in range(9):
                 lanes[18 + c, n - start] = work[n, 9 + c]

@@ -49,7 +49,7 @@ def cover(clip, faces, points, top, bottom, later, face, depth, behind, floor):
     face[top:bottom] = -1
     depth[top:bottom] = DEEPEST
     ids = np.empty(CHUNK, np.uint32)
-    waiting, total = 0, faces.shape[0]
+    waiting, total = np.int64(0), faces.shape[0]  # a plain 0 would be compiled for twice
     # faces turned to one side first: on a closed mesh they hide most of the others, which are then not drawn
     side = near_side(faces, points) if behind is None else 0.0
     for turn in range(2):
@@ -106,11 +106,14 @@ def tile_depths(depth, top, bottom):
     farthest = np.empty(width, np.float32)
     for r in range(tiles.shape[0]):
         start = top + r * TILE
-        farthest[:] = depth[start]
-        for row in range(start + 1, min(start + TILE, bottom)):
+        farthest[:] = np.float32(-2.0)
+        for row in range(start, min(start + TILE, bottom)):
             line = depth[row]
             for column in range(width):
                 farthest[column] = line[column] if line[column] > farthest[column] else farthest[column]
         for c in range(tiles.shape[1]):
-            tiles[r, c] = farthest[c * TILE : (c + 1) * TILE].max()
+            deepest = np.float32(-2.0)
+            for column in range(c * TILE, min((c + 1) * TILE, width)):
+                deepest = farthest[column] if farthest[column] > deepest else deepest
+            tiles[r, c] = deepest
     return tiles
