@@ -3,8 +3,9 @@
     python benchmarks/raster.py [--full] [--json FILE] [--plot FILE.png] [--backend NAME ...]
 
 Every backend that works here takes part; `reference`, which is slow, only where it is named, and then on small images.
-All cases run in turn, many times, and the best time of each counts: one thread's CPU-seconds, and wall-clock seconds
-with one and two threads. What is timed: raster_work.py. The floor: raster_floor.py. Memory: raster_memory.py.
+All backends' cases of one kind run in turn, many times, and the best time of each counts: one thread's CPU-seconds, and
+wall-clock seconds with one and two threads. What is timed: raster_work.py. The floor: raster_floor.py. Memory:
+raster_memory.py.
 --full adds images of 256² to 2048², meshes of 1,280 to 1,310,720 faces, faces in random order, and memory.
 """
 

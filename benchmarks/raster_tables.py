@@ -64,9 +64,11 @@ def entries(backends: Backends) -> list[Entry]:
 
 
 def compare(found: list[Entry], repeats: int, rates: Rates) -> dict[str, Row]:
-    """Times all backends: first everything on one thread, then one thread against two; prints the tables."""
-    race([entry.single for entry in found], repeats)
-    race([case for entry in found for case in entry.walls or ()], repeats)
+    """Times all backends, one kind of work after the other, on one thread, then against two; prints the tables."""
+    for kind in KINDS:
+        alike = [entry for entry in found if entry.single.kind == kind]
+        race([entry.single for entry in alike], repeats)
+        race([case for entry in alike for case in entry.walls or ()], repeats)
     print(f"\nFour views, milliseconds, best of {repeats}. Load of the machine: {os.getloadavg()[0]:.1f}.\n")
     columns = ("1 thread, CPU", "of it system", "1 thread, wall", f"{THREADS} threads, wall", "ratio")
     print(table((*FIRST, *columns), map(_cells, found)))
@@ -83,7 +85,8 @@ def compare(found: list[Entry], repeats: int, rates: Rates) -> dict[str, Row]:
 def compare_kept(found: list[Entry], repeats: int) -> dict[str, Row]:
     """Once more on one thread, without page faults; prints a table."""
     cases = [(entry, entry.kept) for entry in found if entry.kept]
-    race([case for _, case in cases], repeats)
+    for kind in KINDS:
+        race([case for _, case in cases if case.kind == kind], repeats)
     print("\nThe same where freed memory is kept by the process, one thread, CPU milliseconds.\n")
     print(table((*FIRST, "memory kept"), [[*entry.first_cells, _ms(case.best("cpu"))] for entry, case in cases]))
     rows: dict[str, Row] = {entry.label: {} for entry in found}
@@ -150,7 +153,8 @@ def scaling(label: str, backend: Rasterizer, device: str, repeats: int, suffix: 
     for name, points in (("pixels", [(FACES[0], s) for s in SIZES]), ("faces", [(f, SIZE) for f in MESHES])):
         scenes = [Scene.make(*point).to(device) for point in points]
         cases = {kind: [Case(backend, kind, scene) for scene in scenes] for kind in KINDS}
-        race([case for kind in KINDS for case in cases[kind]], max(6, repeats // 4))
+        for kind in KINDS:
+            race(cases[kind], max(6, repeats // 4))
         counts = [size * size if name == "pixels" else faces for faces, size in points]
         row[f"scaling_{name}{suffix}"] = {
             kind: [[n, c.best(clock)] for n, c in zip(counts, cases[kind], strict=True)] for kind in KINDS

@@ -45,6 +45,34 @@ def test_two_threads_work_at_once():
         assert sorted(parallel.run(meet.wait, [(), ()])) == [0, 1]  # would time out in turn
 
 
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_turns_come_in_order(threads):
+    turns, order = parallel.Turns(9), []
+
+    def work(k):
+        with turns.of(k) as wait_for_turn:
+            time.sleep(0.003 * ((9 - k) % 4))  # later ones are often ready first
+            wait_for_turn()
+            order.append(k)
+
+    with parallel.limit(threads):
+        parallel.run(work, [(k,) for k in range(9)])
+    assert order == list(range(9))
+
+
+def test_a_failing_task_leaves_its_turn():
+    turns = parallel.Turns(4)
+
+    def work(k):
+        with turns.of(k) as wait_for_turn:
+            if k == 1:
+                raise ValueError("task 1")
+            wait_for_turn()
+
+    with parallel.limit(2), pytest.raises(ValueError, match="task 1"):
+        parallel.run(work, [(k,) for k in range(4)])
+
+
 def test_nested_calls_run_on_their_task_s_thread():
     def outer(k):
         inner = parallel.run(lambda j: (threading.get_ident(), 10 * k + j), [(j,) for j in range(4)])

@@ -71,6 +71,19 @@ def add_disagreement(cost, start, stop, rays, columns, rows, depths, normals, ey
             cost[p, d] += weight * share * min(differs / 0.06, 1.0)
 
 
+@njit(cache=True, nogil=True, inline="always")
+def between(total, skip, a0, a1, i, part):
+    """total - skip at the label i - part, linear between labels; NEVER outside [a0, a1)."""
+    value = NEVER
+    if a0 <= i < a1:
+        value = total[i] - skip[i]
+        if i > a0:
+            value += part * (total[i - 1] - skip[i - 1] - value)
+    elif i == a1 and part > 0:
+        value = total[i - 1] - skip[i - 1]
+    return value
+
+
 @njit(cache=True, nogil=True)
 def pass_on(total, skip, a0, a1, edge, sign, out, b0, b1):
     """One min-sum message: out[d] = min over a of total[a] - skip[a] + cost of labels a and d at the edge's ends.
@@ -86,30 +99,14 @@ def pass_on(total, skip, a0, a1, edge, sign, out, b0, b1):
     lowest = NEVER
     run, best = NEVER, NEVER
     for d in range(min(a0, a0 + whole, b0), b1):
-        i = d - whole
-        value = NEVER
-        if a0 <= i < a1:
-            value = total[i] - skip[i]
-            if i > a0:
-                value += part * (total[i - 1] - skip[i - 1] - value)
-        elif i == a1 and part > 0:
-            value = total[i - 1] - skip[i - 1]
-        run = min(run + rate, value)
+        run = min(run + rate, between(total, skip, a0, a1, d - whole, part))
         if a0 <= d < a1:
             best = min(best, total[d] - skip[d])
         if d >= b0:
             out[d] = min(run, best + far)
     run, best = NEVER, NEVER
     for d in range(max(a1, a1 + whole + 1, b1) - 1, b0 - 1, -1):
-        i = d - whole
-        value = NEVER
-        if a0 <= i < a1:
-            value = total[i] - skip[i]
-            if i > a0:
-                value += part * (total[i - 1] - skip[i - 1] - value)
-        elif i == a1 and part > 0:
-            value = total[i - 1] - skip[i - 1]
-        run = min(run + rate, value)
+        run = min(run + rate, between(total, skip, a0, a1, d - whole, part))
         if a0 <= d < a1:
             best = min(best, total[d] - skip[d])
         if d < b1:

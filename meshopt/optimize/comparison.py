@@ -19,6 +19,8 @@ from meshopt import parallel, scratch
 from meshopt.optimize import comparison_kernels, rim_kernels
 from meshopt.raster import cpu
 from meshopt.raster.adjacency import Adjacency, adjacency
+from meshopt.raster.arrays import as_array, as_faces
+from meshopt.raster.checks import check_faces, index_bounds
 
 Factors = tuple[float, float, float]
 
@@ -42,7 +44,7 @@ def compare_on_cpu(
     factors: Factors,
 ) -> NormalLoss:
     """See `images.normal_loss`. CPU tensors only; fastest where `target` is stored channel by channel."""
-    cpu.check_faces(vertices[None], faces)
+    check_faces(index_bounds(faces), len(vertices))
     planar = target.movedim(-1, 1).contiguous()
     return NormalLoss(*_Compare.apply(vertices, normals, faces.int(), matrices, planar, weight, factors))
 
@@ -83,23 +85,25 @@ class _Found:
 def _compare(
     vertices: Tensor, normals: Tensor, faces: Tensor, matrices: Tensor, target: Tensor, weight: Tensor, factors: Factors
 ) -> _Found:
-    mesh = cpu.as_array(vertices.float()), cpu.as_array(normals.float()), cpu.as_array(faces).view(np.uint32)
-    images = cpu.as_array(target.float()), cpu.as_array(weight.float()), tuple(np.array(factors, np.float32))
-    to_clip, views, count = cpu.as_array(matrices.float()), len(matrices), len(vertices)
+    mesh = as_array(vertices.float()), as_array(normals.float()), as_faces(faces)
+    images = as_array(target.float()), as_array(weight.float()), tuple(np.array(factors, np.float32))
+    to_clip, views, count = as_array(matrices.float()), len(matrices), len(vertices)
     face = np.empty((views, *target.shape[2:]), np.int32)
-    across = adjacency(faces, count)
-    partial = scratch.array("partial", (views, count, 8), np.float32)
+    across, turns, out = adjacency(faces, count), parallel.Turns(views), np.zeros((2, count, 3), np.float32)
 
     def work(v: int) -> tuple[float, float]:
         if v < 0:
             across.find()
             return 0.0, 0.0
-        return _View(*mesh, images[0][v], images[1][v], images[2], face[v]).compare(to_clip[v], across, partial[v])
+        grad = scratch.array("grad", (count, 8), np.float32)
+        with turns.of(v) as wait_for_turn:
+            view = _View(*mesh, images[0][v], images[1][v], images[2], face[v])
+            costs = view.compare(to_clip[v], across, grad)
+            wait_for_turn()
+            comparison_kernels.to_world(grad, to_clip[v], *out)
+        return costs
 
     costs = parallel.run(work, [(v,) for v in range(-1, views)])
-    out = np.empty((2, count, 3), np.float32)
-    cuts = np.linspace(0, count, parallel.threads() + 1).astype(int)
-    parallel.run(rim_kernels.gather_views, [(partial, to_clip, *cuts[k : k + 2], *out) for k in range(len(cuts) - 1)])
     to_vertices, to_normals = torch.from_numpy(out[0]).to(vertices), torch.from_numpy(out[1]).to(normals)
     normal, silhouette = (float(sum(cost[k] for cost in costs)) for k in (0, 1))
     return _Found(normal, silhouette, torch.from_numpy(face), to_vertices, to_normals)

@@ -70,6 +70,16 @@ def transform(vertices, normals, matrix, clip, packed):
 
 
 @njit(cache=True, nogil=True)
+def to_world(grad, matrix, to_vertices, to_normals):
+    """Adds the gradient to x, y, w and normal of each vertex [N,8] to those to world positions and normals [N,3]."""
+    for i in range(grad.shape[0]):
+        gx, gy, gw = grad[i, 0], grad[i, 1], grad[i, 2]
+        for k in range(3):
+            to_vertices[i, k] += matrix[0, k] * gx + matrix[1, k] * gy + matrix[3, k] * gw
+            to_normals[i, k] += grad[i, 3 + k]
+
+
+@njit(cache=True, nogil=True)
 def gather(packed, faces, listed, origin, start, stop, height, width, lanes):
     """Corners relative to the origin, in pixels (x, y, w of each), and normals of the faces [start, stop), by lane."""
     one, two = np.float32(1), np.float32(2)

@@ -108,18 +108,3 @@ def blend_back(index, value, image, slope, grad):
             grad[i, 0] += pull * value[n, 3]
             grad[i, 1] += pull * value[n, 4]
             grad[i, 2] += pull * value[n, 5]
-
-
-@njit(cache=True, nogil=True)
-def gather_views(partial, matrices, start, stop, to_vertices, to_normals):
-    """Sums over tasks: `partial` [T,N,8] in clip space, each with its `matrices` [T,4,4], to world space [N,3]."""
-    for i in range(start, stop):
-        x = y = z = nx = ny = nz = np.float32(0)
-        for t in range(partial.shape[0]):
-            gx, gy, gw, m = partial[t, i, 0], partial[t, i, 1], partial[t, i, 2], matrices[t]
-            x += m[0, 0] * gx + m[1, 0] * gy + m[3, 0] * gw
-            y += m[0, 1] * gx + m[1, 1] * gy + m[3, 1] * gw
-            z += m[0, 2] * gx + m[1, 2] * gy + m[3, 2] * gw
-            nx, ny, nz = nx + partial[t, i, 3], ny + partial[t, i, 4], nz + partial[t, i, 5]
-        to_vertices[i, 0], to_vertices[i, 1], to_vertices[i, 2] = x, y, z
-        to_normals[i, 0], to_normals[i, 1], to_normals[i, 2] = nx, ny, nz

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from meshopt import scratch
 from meshopt.raster import antialias_kernels
+from meshopt.raster.arrays import as_faces
 
 _last = threading.local()
 
@@ -46,6 +47,6 @@ def adjacency(faces: Int[Tensor, "F 3"], count: int) -> Adjacency:
     if version is not None and getattr(_last, "key", None) == (version, count, len(faces)) and _last.faces() is faces:
         known: Adjacency = _last.adjacency
         return known
-    made = Adjacency(faces.detach().contiguous().numpy().view(np.uint32), count)
+    made = Adjacency(as_faces(faces), count)
     _last.key, _last.faces, _last.adjacency = (version, count, len(faces)), weakref.ref(faces), made
     return made

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from meshopt.errors import InputError
+from meshopt.raster.checks import check_device, check_faces, check_views, index_bounds
 from meshopt.raster.clipping import ClippedView, clip_to_view
 from meshopt.raster.protocol import Fragments
 from meshopt.raster.silhouettes import antialias
@@ -21,6 +21,7 @@ from meshopt.raster.silhouettes import antialias
 class CoverageRasterizer(ABC):
     """All operations but the search for the nearest face; float32, on the tensors' device."""
 
+    name: str
     devices: tuple[str, ...] = ()
 
     @abstractmethod
@@ -47,9 +48,7 @@ class CoverageRasterizer(ABC):
         self, attributes: Float[Tensor, "#V N C"], fragments: Fragments, faces: Int[Tensor, "F 3"]
     ) -> Float[Tensor, "V H W C"]:
         """Vertex attributes at every pixel, 0 where nothing is; gradients to them and `fragments.bary`."""
-        views = len(fragments.face)
-        if attributes.shape[0] not in (1, views):
-            raise InputError(f"attributes are given for {len(attributes)} views, but {views} (or 1) were expected")
+        check_views(attributes, len(fragments.face))
         self._check(attributes, faces)
         return _mix(attributes, faces, fragments.face, fragments.bary)
 
@@ -65,16 +64,8 @@ class CoverageRasterizer(ABC):
         return antialias(image, fragments, clip, faces)
 
     def _check(self, vertices: Float[Tensor, "V N C"], faces: Int[Tensor, "F 3"]) -> None:
-        if vertices.device.type not in self.devices:
-            raise InputError(
-                f"this rasteriser draws tensors on {', '.join(self.devices)}, but these are on {vertices.device}:"
-                " use rasteriser cpu or move them"
-            )
-        if faces.numel():
-            low, high = torch.stack(torch.aminmax(faces)).tolist()
-            if low < 0 or high >= vertices.shape[1]:
-                count = vertices.shape[1]
-                raise InputError(f"faces index vertices {low} to {high}, but there are {count} vertices (from 0)")
+        check_device(vertices, self.devices, self.name)
+        check_faces(index_bounds(faces), vertices.shape[1])
 
 
 def weights(

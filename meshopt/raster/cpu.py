@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,13 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from meshopt import parallel, scratch
-from meshopt.errors import InputError
 from meshopt.raster import antialias_kernels, interpolation_kernels, kernels, weight_kernels
 from meshopt.raster.adjacency import adjacency
+from meshopt.raster.arrays import PARTIALS, as_array, as_faces, bands, sum_bands
+from meshopt.raster.checks import check_faces, check_views, index_bounds
 from meshopt.raster.protocol import Fragments
 
-PARTIALS = 4  # tasks at least, each with its own sums, that make a gradient: fixed, as the bytes depend on it
-MIN_BAND = 32  # rows
-
 Pairs = tuple[np.ndarray, np.ndarray]  # `antialias_kernels.part`: index and value
-Bands = list[tuple[int, int, int]]  # view, first row, one past the last row
 
 
 class CpuRasterizer:
@@ -48,7 +44,7 @@ class CpuRasterizer:
         With `behind`, a layer of the same mesh, the next layer: at each pixel the face that follows in the order
         (depth, face index), so that peeling all layers meets each face at each pixel once.
         """
-        check_faces(clip, faces)
+        check_faces(index_bounds(faces), clip.shape[1])
         layer = None if behind is None else behind.face
         return Fragments(*_Rasterize.apply(clip.float(), faces.int(), resolution, layer))
 
@@ -56,10 +52,8 @@ class CpuRasterizer:
         self, attributes: Float[Tensor, "#V N C"], fragments: Fragments, faces: Int[Tensor, "F 3"]
     ) -> Float[Tensor, "V H W C"]:
         """Vertex attributes at every pixel, 0 where nothing is; gradients to them and `fragments.bary`."""
-        if attributes.shape[0] not in (1, fragments.face.shape[0]):
-            views = len(fragments.face)
-            raise InputError(f"attributes are given for {len(attributes)} views, but {views} (or 1) were expected")
-        check_faces(attributes, faces)
+        check_views(attributes, len(fragments.face))
+        check_faces(index_bounds(faces), attributes.shape[1])
         image = _Interpolate.apply(attributes.float(), fragments.bary, fragments.face, faces.int())
         return image.to(attributes.dtype)
 
@@ -71,24 +65,9 @@ class CpuRasterizer:
         faces: Int[Tensor, "F 3"],
     ) -> Float[Tensor, "V H W C"]:
         """Blends pixels across silhouette edges; gradients to `image` and to x, y, w of `clip`."""
-        check_faces(clip, faces)
+        check_faces(index_bounds(faces), clip.shape[1])
         blended = _Antialias.apply(image.float(), clip.float(), fragments.face, fragments.depth, faces.int())
         return blended.to(image.dtype)
-
-
-def check_faces(vertices: Tensor, faces: Tensor) -> None:
-    """The kernels read memory by these indices."""
-    count = vertices.shape[1]
-    if not faces.numel():
-        return
-    low, high = (int(bound) for bound in torch.aminmax(faces))
-    if low < 0 or high >= count:
-        raise InputError(f"faces index vertices {low} to {high}, but there are {count} vertices (from 0)")
-
-
-def as_array(tensor: Tensor) -> np.ndarray:
-    """A contiguous view of the tensor's memory, without a copy where that is possible."""
-    return tensor.detach().contiguous().numpy()
 
 
 def cover(clip: np.ndarray, faces: np.ndarray, face: np.ndarray, depth: np.ndarray) -> None:
@@ -115,36 +94,12 @@ def _projected(clip: np.ndarray, height: int, width: int) -> np.ndarray:
     return points
 
 
-def bands(views: int, height: int, tasks: int) -> Bands:
-    """All rows of all views in at least `tasks` parts, if the bands do not get lower than MIN_BAND."""
-    count = max(1, min(-(-tasks // max(views, 1)), height // MIN_BAND))
-    cuts = [height * k // count for k in range(count + 1)]
-    return [(view, cuts[k], cuts[k + 1]) for view in range(views) for k in range(count)]
-
-
-def _sum_bands(
-    tasks: Bands, views: int, shape: tuple[int, ...], add: Callable[[int, int, int, np.ndarray], None]
-) -> np.ndarray:
-    """Sums over the bands of each view, or of all [V or 1, *shape]: each adds into its own array, added up in order."""
-    if len(tasks) == views:
-        partial = np.empty((views, *shape), np.float32)
-    else:
-        partial = scratch.array("partial", (len(tasks), *shape), np.float32)
-
-    def fill(k: int) -> None:
-        partial[k] = 0
-        add(*tasks[k], partial[k])
-
-    parallel.run(fill, [(k,) for k in range(len(tasks))])
-    return partial if len(tasks) == views else partial.reshape(views, len(tasks) // views, *shape).sum(1)
-
-
 class _Rasterize(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, clip: Tensor, faces: Tensor, resolution: tuple[int, int], behind: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        c, f, views = as_array(clip), as_array(faces).view(np.uint32), len(clip)
+        c, f, views = as_array(clip), as_faces(faces), len(clip)
         face, depth = np.empty((views, *resolution), np.int32), np.empty((views, *resolution), np.float32)
         bary = np.empty((*face.shape, 2), np.float32)
         layer = None if behind is None else as_array(behind.int())
@@ -166,22 +121,22 @@ class _Rasterize(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, _face: Tensor, grad_bary: Tensor, _depth: Tensor) -> tuple[Tensor, None, None, None]:
-        clip, faces, face, bary = (as_array(t) for t in ctx.saved_tensors)
-        faces, grad = faces.view(np.uint32), as_array(grad_bary)
+        clip, face, bary = (as_array(ctx.saved_tensors[k]) for k in (0, 2, 3))
+        faces, grad = as_faces(ctx.saved_tensors[1]), as_array(grad_bary)
 
         def add(v: int, top: int, bottom: int, total: np.ndarray) -> None:
             weight_kernels.weigh_backward(clip[v], faces, top, bottom, face[v], bary[v], grad[v], total)
 
         views, height = face.shape[:2]
-        total = _sum_bands(bands(views, height, PARTIALS), views, clip.shape[1:], add)
+        total = sum_bands(bands(views, height, PARTIALS), views, clip.shape[1:], add)
         return torch.from_numpy(total), None, None, None
 
 
 class _Interpolate(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, attributes: Tensor, bary: Tensor, face: Tensor, faces: Tensor) -> Tensor:
-        a, b, visible, f = (as_array(t) for t in (attributes, bary, face, faces))
-        (views, height), f = visible.shape[:2], f.view(np.uint32)
+        a, b, visible, f = as_array(attributes), as_array(bary), as_array(face), as_faces(faces)
+        views, height = visible.shape[:2]
         image = np.zeros((*visible.shape, a.shape[2]), np.float32)
 
         def fill(v: int, top: int, bottom: int) -> None:
@@ -195,9 +150,9 @@ class _Interpolate(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_image: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        attributes, bary, face, faces = (as_array(t) for t in ctx.saved_tensors)
-        faces, grad = faces.view(np.uint32), as_array(grad_image)
-        wanted, shared = ctx.needs_input_grad, attributes.shape[0] == 1
+        attributes, bary, face = (as_array(t) for t in ctx.saved_tensors[:3])
+        faces, grad = as_faces(ctx.saved_tensors[3]), as_array(grad_image)
+        wanted = ctx.needs_input_grad
         views, height = face.shape[:2]
         grad_bary = np.zeros(bary.shape if wanted[1] else (views, 0, 0, 2), np.float32)
 
@@ -207,7 +162,7 @@ class _Interpolate(torch.autograd.Function):
             kernel(values, faces, top, bottom, face[v], bary[v], grad[v], total, grad_bary[v])
 
         shape = attributes.shape[1:] if wanted[0] else (0, attributes.shape[2])
-        total = _sum_bands(bands(views, height, PARTIALS), 1 if shared else views, shape, add)
+        total = sum_bands(bands(views, height, PARTIALS), len(attributes), shape, add)
         return (
             torch.from_numpy(total) if wanted[0] else None,
             torch.from_numpy(grad_bary) if wanted[1] else None,
@@ -219,7 +174,7 @@ class _Interpolate(torch.autograd.Function):
 class _Antialias(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, image: Tensor, clip: Tensor, face: Tensor, depth: Tensor, faces: Tensor) -> Tensor:
-        pixels, c, visible, z, f = (as_array(t) for t in (image, clip, face, depth, faces))
+        pixels, c, visible, z, f = *(as_array(t) for t in (image, clip, face, depth)), as_faces(faces)
         across, out = adjacency(faces, c.shape[1]), np.empty_like(pixels)
 
         def process(v: int) -> Pairs | None:

@@ -75,8 +75,8 @@ def cover_loose(clip, faces, f, points, top, bottom, face, depth, behind, floor)
     p1, q1, s1 = np.float64(clip[i1, 0]), np.float64(clip[i1, 1]), np.float64(clip[i1, 3])
     p2, q2, s2 = np.float64(clip[i2, 0]), np.float64(clip[i2, 1]), np.float64(clip[i2, 3])
     turn = np.sign(p0 * (q1 * s2 - q2 * s1) + p1 * (q2 * s0 - q0 * s2) + p2 * (q0 * s1 - q1 * s0))
-    first, last = extent(clip, i0, i1, i2, 0, width)
-    first_row, last_row = extent(clip, i0, i1, i2, 1, height)
+    first, last = extent(clip, i0, i1, i2, np.int64(0), width)  # plain numbers would each be compiled for
+    first_row, last_row = extent(clip, i0, i1, i2, np.int64(1), height)
     if turn == 0.0:
         return
     face_at, depth_at, number = face.reshape(-1), depth.reshape(-1), np.int32(f)

@@ -20,6 +20,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from meshopt.errors import InputError
+from meshopt.raster.checks import check_device, check_faces, check_views, index_bounds
 from meshopt.raster.protocol import Fragments
 
 HELP = (
@@ -102,9 +103,7 @@ class NvdiffrastRasterizer:
         self, attributes: Float[Tensor, "#V N C"], fragments: Fragments, faces: Int[Tensor, "F 3"]
     ) -> Float[Tensor, "V H W C"]:
         """Vertex attributes at every pixel, 0 where nothing is; gradients to them and `fragments.bary`."""
-        views = len(fragments.face)
-        if attributes.shape[0] not in (1, views):
-            raise InputError(f"attributes are given for {len(attributes)} views, but {views} (or 1) were expected")
+        check_views(attributes, len(fragments.face))
         topology = self._known(faces, attributes)
         if not (attributes.numel() and faces.numel() and fragments.face.numel()):
             return _zeros((*fragments.face.shape, attributes.shape[2]), attributes)
@@ -130,18 +129,11 @@ class NvdiffrastRasterizer:
 
     def _known(self, faces: Int[Tensor, "F 3"], vertices: Float[Tensor, "V N C"]) -> _Topology:
         """The faces as the package wants them, checked; found out once for each tensor."""
-        if vertices.device.type not in self.devices:
-            raise InputError(
-                f"nvdiffrast draws tensors on {', '.join(self.devices)}, but these are on {vertices.device}:"
-                " use rasteriser cpu or move them"
-            )
+        check_device(vertices, self.devices, self.name)
         topology = self._topology
         if topology is None or not topology.fits(faces):
             topology = self._topology = _examine(faces)
-        low, high = topology.bounds
-        count = vertices.shape[1]
-        if low < 0 or high >= count:
-            raise InputError(f"faces index vertices {low} to {high}, but there are {count} vertices (from 0)")
+        check_faces(topology.bounds, vertices.shape[1])
         return topology
 
 
@@ -175,11 +167,9 @@ def _examine(faces: Int[Tensor, "F 3"]) -> _Topology:
     if len(faces) > MOST_FACES:
         raise InputError(f"nvdiffrast draws at most {MOST_FACES} faces, but the mesh has {len(faces)}; use fewer faces")
     triangles = faces.int().contiguous()
-    bounds, edges = (0, -1), None
-    if len(faces):
-        low, high = torch.stack(torch.aminmax(triangles)).tolist()
-        bounds, edges = (low, high), _library().antialias_construct_topology_hash(triangles)
-    return _Topology(weakref.ref(faces), 0 if faces.is_inference() else faces._version, triangles, bounds, edges)
+    edges = _library().antialias_construct_topology_hash(triangles) if len(faces) else None
+    version = 0 if faces.is_inference() else faces._version
+    return _Topology(weakref.ref(faces), version, triangles, index_bounds(triangles), edges)
 
 
 def _draw(

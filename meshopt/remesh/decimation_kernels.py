@@ -1,8 +1,9 @@
 """Greedy edge collapse in order of quadric error (Garland & Heckbert 1997), cheapest first from a heap."""
 
+import numpy as np
 from numba import njit
 
-from meshopt.remesh.guard_kernels import lowest, may_move, place, planes
+from meshopt.remesh.guard_kernels import NONE, lowest, may_move, place, planes
 from meshopt.remesh.halfedge_kernels import after, before, linked, merge
 
 
@@ -66,7 +67,7 @@ def vertex_quadrics(half, quadrics):
     """Fills quadrics [N, 10]: the planes of the faces around each vertex."""
     for v in range(len(half.out)):
         if half.out[v] >= 0:
-            q = planes(half, v, -1)
+            q = planes(half, np.int32(v), NONE)
             for k in range(10):
                 quadrics[v, k] = q[k]
 

@@ -2,9 +2,12 @@
 
 import math
 
+import numpy as np
 from numba import njit
 
 from meshopt.remesh.halfedge_kernels import after, before
+
+NONE = np.int32(-1)  # no vertex, in the type that vertices have: kernels compile for each type anew
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -28,7 +31,7 @@ def triangle(data, x, y, z, b, c):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def planes(half, a, b):
-    """The quadric of the planes of all faces around a and (unless it is -1) b, weighted by twice their area.
+    """The quadric of the planes of all faces around a and (unless it is NONE) b, weighted by twice their area.
 
     It is (xx xy xz yy yz zz, x y z, c, nx ny nz, q): A, b, c of error(p) = p.A p + 2 b.p + c, the sum of
     normals, and the worst quality.

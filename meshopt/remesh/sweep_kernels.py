@@ -6,9 +6,11 @@ al. 1999) or the absence of the new edge; its geometric guards are in `guard_ker
 
 import math
 
+import numpy as np
 from numba import njit
 
 from meshopt.remesh.guard_kernels import (
+    NONE,
     gains,
     length_ratio,
     lowest,
@@ -93,12 +95,12 @@ def relax(half, amount, pull, limits):
             if h == out[v]:
                 break
         k = amount / weight
-        quadric = planes(half, v, -1)
+        quadric = planes(half, np.int32(v), NONE)
         mx, my, mz = quadric[10:13]
         flat = math.sqrt(mx * mx + my * my + mz * mz) / (quadric[0] + quadric[3] + quadric[5] + 1e-300)
         here = pull * min(max(10 * flat - 9, 0.01), 1.0)
         x, y, z = lowest(quadric, data[v, 0] + k * x, data[v, 1] + k * y, data[v, 2] + k * z, here)
         point = (x, y, z, data[v, 3])
-        if may_move(half, v, -1, point, quadric[10:], limits):
+        if may_move(half, np.int32(v), NONE, point, quadric[10:], limits):
             for i in range(3):
                 data[v, i] = point[i]
