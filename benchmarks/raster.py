@@ -54,11 +54,14 @@ def measure(backends: Backends, repeats: int, full: bool) -> dict[str, Row]:
     rates = measure_rates()
     results: dict[str, Row] = {"machine": machine(rates, [device for _, device in backends.values()])}
     fast = {label: found for label, found in backends.items() if label != "reference"}
-    entries = tables.entries(backends)
-    rows = tables.compare(entries, repeats, rates)
+    entries, more = tables.entries(backends), {}
+    tables.measure(entries, repeats)
     for label, (backend, device) in fast.items() if full else ():
-        rows[label] |= tables.scaling(label, backend, device, repeats, "")
-        rows[label] |= tables.memory(backend, device)
+        more[label] = tables.scaling(label, backend, device, repeats, "") | tables.memory(backend, device)
+    if full:  # minutes later: other work on the machine comes and goes
+        tables.measure(entries, repeats)
+    rows = tables.compare(entries, rates)
+    tables.merge(rows, more)
     if keep_memory():
         tables.merge(rows, tables.compare_kept(entries, repeats))
         for label, (backend, device) in fast.items() if full else ():

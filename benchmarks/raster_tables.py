@@ -63,13 +63,18 @@ def entries(backends: Backends) -> list[Entry]:
     return found
 
 
-def compare(found: list[Entry], repeats: int, rates: Rates) -> dict[str, Row]:
-    """Times all backends, one kind of work after the other, on one thread, then against two; prints the tables."""
+def measure(found: list[Entry], repeats: int) -> None:
+    """Times all backends, one kind of work after the other, on one thread, then against two; may be called again."""
     for kind in KINDS:
         alike = [entry for entry in found if entry.single.kind == kind]
         race([entry.single for entry in alike], repeats)
         race([case for entry in alike for case in entry.walls or ()], repeats)
-    print(f"\nFour views, milliseconds, best of {repeats}. Load of the machine: {os.getloadavg()[0]:.1f}.\n")
+
+
+def compare(found: list[Entry], rates: Rates) -> dict[str, Row]:
+    """Prints the tables of what was measured."""
+    runs = len(found[0].single.runs)
+    print(f"\nFour views, milliseconds, best of {runs}. Load of the machine: {os.getloadavg()[0]:.1f}.\n")
     columns = ("1 thread, CPU", "of it system", "1 thread, wall", f"{THREADS} threads, wall", "ratio")
     print(table((*FIRST, *columns), map(_cells, found)))
     print("\nParts of `modular`, one thread.\n")
