@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from meshopt.errors import InputError
-from meshopt.remesh import decimation_kernels, halfedge_kernels, state, sweep_kernels
+from meshopt.remesh import decimation_kernels, state, sweep_kernels
 from meshopt.remesh.halfedge_kernels import Half
 
 Budgeted = tuple[Float[Tensor, "M 3"], Int[Tensor, "G 3"], Float[Tensor, "M K"] | None]
@@ -33,7 +33,7 @@ def decimate(
     small enough.
     """
     _check(target_faces)
-    half = state.connected(state.to_arrays(vertices, faces, None, attributes))
+    half = state.with_room(state.connected(state.to_arrays(vertices, faces, None, attributes)), 0)
     n_faces = len(faces)
     quadrics = np.zeros((len(half.out), 10))
     decimation_kernels.vertex_quadrics(half, quadrics)
@@ -63,10 +63,8 @@ def refine_to(
     dihedral = math.cos(math.radians(FLIP_DIHEDRAL))
     needed = (target_faces - len(faces)) // 2
     while needed > 0:
-        n_vertices, n_faces = len(half.out), len(half.corner) // 3
-        longest = _longest(half, min(needed, math.ceil(ROUND * 1.5 * n_faces)))
-        half = state.with_room(half, len(longest))
-        halfedge_kernels.split(half, longest, n_vertices, n_faces)
+        longest = _longest(half, min(needed, math.ceil(ROUND * len(half.corner) / 2)))
+        half, _ = state.split(half, longest)
         sweep_kernels.flip(half, dihedral, FLIP_OFFSET)
         needed -= len(longest)
     return _tensors(half, vertices, faces, attributes)
@@ -106,6 +104,6 @@ def _longest(half: Half, count: int) -> np.ndarray:
 def _tensors(
     half: Half, vertices: Tensor, faces: Tensor, attributes: Float[Tensor, "N K"] | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    data, new_faces = state.compacted(half)
-    carried = None if attributes is None else state.to_tensor(data[:, 4:], attributes)
-    return state.to_tensor(data[:, :3], vertices), state.to_tensor(new_faces, faces), carried
+    half = state.compacted(half)
+    carried = None if attributes is None else state.to_tensor(half.extra, attributes)
+    return state.to_tensor(half.data[:, :3], vertices), state.to_tensor(half.corner.reshape(-1, 3), faces), carried

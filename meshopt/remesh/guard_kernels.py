@@ -7,6 +7,7 @@ from numba import njit
 
 from meshopt.remesh.halfedge_kernels import after, before
 
+SLACK = 1.1  # of lengths, in guesses about collapses
 NONE = np.int32(-1)  # no vertex, in the type that vertices have: kernels compile for each type anew
 
 
@@ -96,6 +97,32 @@ def place(data, a, b, quadric, pull):
         along = ((px - x) * ex + (py - y) * ey + (pz - z) * ez) / square
         share = min(max(0.5 + along, 0.0), 1.0)
     return (px, py, pz, (1 - share) * data[a, 3] + share * data[b, 3]), share
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def far(half, a, b, longest):
+    """Whether a collapse of a b would most likely leave an edge longer than `longest` times the target: the
+    midpoint would, with some slack, as the point that `place` finds is not known before much more work."""
+    corner, twin, data = half.corner, half.twin, half.data
+    x, y, z = 0.5 * (data[a, 0] + data[b, 0]), 0.5 * (data[a, 1] + data[b, 1]), 0.5 * (data[a, 2] + data[b, 2])
+    target = 0.5 * (data[a, 3] + data[b, 3])
+    slack = 0.5 * SLACK * longest
+    v = a
+    first = half.out[v]
+    h = first
+    while True:
+        c = corner[after(h)]
+        dx, dy, dz = data[c, 0] - x, data[c, 1] - y, data[c, 2] - z
+        limit = slack * (target + data[c, 3])
+        if dx * dx + dy * dy + dz * dz > limit * limit:
+            return True
+        h = twin[before(h)]
+        if h == first:
+            if v == b:
+                return False
+            v = b
+            first = half.out[v]
+            h = first
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -14,8 +14,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from meshopt.remesh import halfedge_kernels, state, sweep_kernels
+from meshopt.remesh import locality, relax_kernels, state, sweep_kernels
 from meshopt.remesh.halfedge_kernels import Half
+from meshopt.remesh.state import Links
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Remeshed:
     target_length: Float[Tensor, " N"]
     attributes: Float[Tensor, "N K"] | None
     counts: Counts = field(default=Counts())
+    links: Links | None = field(default=None, repr=False, compare=False)
+    """Connectivity of `faces`, for the next pass."""
 
 
 def remesh(
@@ -69,32 +72,47 @@ def remesh(
     target_length: Float[Tensor, " N"],
     attributes: Float[Tensor, "N K"] | None = None,
     settings: RemeshSettings = RemeshSettings(),
+    previous: Remeshed | None = None,
 ) -> Remeshed:
     """One pass of split, collapse, flip, relax towards edges of `target_length` (scene units).
 
     A closed, 2-manifold, consistently oriented mesh stays one, with the same genus and components; anything
     else raises InputError. Values at new vertices lie on the line between those of the edge's ends.
-    Deterministic, on one CPU core whatever the tensors' device, which the result returns to.
+    Deterministic, on one CPU core whatever the tensors' device, which the result returns to. The result is the
+    same with `previous`, but comes sooner if `faces` is that result's tensor, unchanged as far as torch knows.
     """
-    half = state.connected(state.to_arrays(vertices, faces, target_length, attributes))
-    half, counts = one_pass(half, settings)
-    data, new_faces = state.compacted(half)
+    arrays = state.to_arrays(vertices, faces, target_length, attributes)
+    known = _known(faces, len(vertices), previous)
+    if known is not None:
+        half = state.linked(arrays, known)
+    else:
+        half = state.connected(locality.gathered(arrays) if locality.scattered(arrays) else arrays)
+    half, parents, counts = one_pass(half, settings)
+    half = state.compacted(half, parents)
+    new_faces = state.to_tensor(half.corner.reshape(-1, 3), faces)
     return Remeshed(
-        state.to_tensor(data[:, :3], vertices),
-        state.to_tensor(new_faces, faces),
-        state.to_tensor(data[:, 3], target_length),
-        None if attributes is None else state.to_tensor(data[:, 4:], attributes),
+        state.to_tensor(half.data[:, :3], vertices),
+        new_faces,
+        state.to_tensor(half.data[:, 3], target_length),
+        None if attributes is None else state.to_tensor(half.extra, attributes),
         counts,
+        Links(half.twin, half.out, half.valence, state.version(new_faces)),
     )
 
 
-def one_pass(half: Half, settings: RemeshSettings) -> tuple[Half, Counts]:
-    """Split, collapse, flip, relax on a half-edge mesh."""
-    n_vertices, n_faces = len(half.out), len(half.corner) // 3
+def _known(faces: Tensor, n_vertices: int, previous: Remeshed | None) -> Links | None:
+    """The connectivity of `faces`, if they are the ones of the previous result."""
+    if previous is None or previous.links is None or previous.faces is not faces:
+        return None
+    same = len(previous.links.out) == n_vertices and state.version(faces) == previous.links.version >= 0
+    return previous.links if same else None
+
+
+def one_pass(half: Half, settings: RemeshSettings) -> tuple[Half, np.ndarray, Counts]:
+    """Split, collapse, flip, relax on a copy of a half-edge mesh; also the parents of what is new (see
+    `state.split`)."""
     long = state.outside(half, -1.0, settings.split_above**2)
-    if len(long):
-        half = state.with_room(half, len(long))
-        halfedge_kernels.split(half, long, n_vertices, n_faces)
+    half, parents = state.split(half, long)
     limits = (math.cos(math.radians(settings.collapse_turn)), settings.collapse_quality, settings.split_above)
     short = settings.collapse_below**2
     edges = state.outside(half, short, np.inf)
@@ -105,5 +123,5 @@ def one_pass(half: Half, settings: RemeshSettings) -> tuple[Half, Counts]:
     dihedral = math.cos(math.radians(settings.flip_dihedral))
     flips = sum(sweep_kernels.flip(half, dihedral, settings.flip_offset) for _ in range(settings.flip_sweeps))
     if settings.relax > 0:
-        sweep_kernels.relax(half, settings.relax, settings.pull, limits)
-    return half, Counts(len(long), int(collapses), int(flips))
+        relax_kernels.relax(half, settings.relax, settings.pull, limits, state.relax_scratch(half))
+    return half, parents, Counts(len(long), int(collapses), int(flips))

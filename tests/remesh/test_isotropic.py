@@ -120,6 +120,49 @@ def test_input_is_not_changed(sphere):
     assert torch.equal(faces, copies[1])
 
 
+def test_known_connectivity_gives_the_same(sphere):
+    """With the last result or without, also if that is of another mesh or was changed since."""
+    vertices, faces = sphere
+    first = remesh(vertices, faces, torch.full((len(vertices),), 0.1), vertices)
+    arguments = first.vertices * 1.1, first.faces, first.target_length, first.attributes
+    plain = remesh(*arguments)
+    other = remesh(vertices, faces, torch.full((len(vertices),), 0.3))
+    for previous in (first, other):
+        again = remesh(*arguments, previous=previous)
+        assert torch.equal(again.vertices, plain.vertices)
+        assert torch.equal(again.faces, plain.faces)
+        assert torch.equal(again.attributes, plain.attributes)
+    first.faces.copy_(first.faces.roll(1, 1))
+    turned = remesh(*arguments, previous=first)
+    assert torch.equal(turned.faces, remesh(*arguments).faces)
+
+
+def test_neighbouring_long_edges_are_all_split(sphere):
+    """Every edge is too long: each gets its midpoint, none is split twice."""
+    vertices, faces = sphere
+    ends = edges(faces).long()
+    result = passes(sphere, 0.05, 1, collapse_below=0.0, relax=0.0)
+    assert result.counts.splits == len(ends)
+    middles = 0.5 * (vertices[ends[:, 0]] + vertices[ends[:, 1]])
+    gaps = torch.cdist(middles, result.vertices, compute_mode="donot_use_mm_for_euclid_dist")
+    assert gaps.min(dim=1).values.max() < 1e-6
+
+
+def test_target_that_varies_fivefold_is_followed(sphere):
+    """Edges follow a field of the place, pass for pass; what is reached stays."""
+    vertices, faces = sphere
+    for _ in range(25):
+        target = 0.03 * 5 ** (0.5 + 0.5 * torch.sin(4 * vertices[:, 0]))
+        result = remesh(vertices, faces, target, None, RemeshSettings(relax=0.5))
+        vertices, faces = result.vertices, result.faces
+    found = assert_same_kind(result)
+    good = (ratios(result) > 0.6) & (ratios(result) < 1.5)
+    assert good.mean() > 0.98
+    assert result.counts.splits + result.counts.collapses < 0.01 * len(faces)
+    assert found.angle_p1 > 25
+    assert found.self_intersecting_faces == found.flipped_faces == 0
+
+
 def test_same_bytes_from_any_thread(torus):
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda _: passes(torus, 0.07, 4), range(6)))
