@@ -1,108 +1,186 @@
-"""Reconstructs a folder of ground-truth views and prints a row per object and rig: seconds, fit, topology, accuracy.
+"""Reconstructs a folder of ground-truth views and prints a row per object and rig: accuracy, fit, topology, cost.
 
-    python benchmarks/reconstruct.py DIR [--rigs unique3d,wonder3d] [--scorer "python metrics.py"] [--json FILE]
+    python benchmarks/reconstruct.py FOLDER [--rigs unique3d,wonder3d] [--against FOLDER|ROWS.json] [--json FILE]
 
-DIR holds views/OBJECT/RIG/{rgb,normals}/ with a cameras.json, and meshes/OBJECT.(glb|ply). The scorer is a command
-that is called as `SCORER MESH --gt GROUND_TRUTH --views VIEWS --json FILE`; its figures are printed beside ours.
+FOLDER holds views/OBJECT/RIG/{rgb,normals}/ (rgb may be missing) with a cameras.json, and meshes/OBJECT.(glb|obj|ply).
+benchmarks/objects.py writes such a folder. Each object is reconstructed in a process of its own, after one that only
+compiles; one that fails gets a row that says so, and the exit code is 1.
+
+p2s: mean distance between the surfaces, both directions, the truth scaled to the unit sphere, and F-scores on that
+scale; Chamfer: the same in per cent of the truth's diagonal; visible: of what can be seen from outside. An external
+scorer, called as `SCORER MESH --gt TRUTH --views VIEWS --json FILE`, overrules our figures of the same name.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
-import shlex
 import subprocess
+import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-import meshopt
+from scores import Case, last_line, ratios, score
+from surfaces import SAMPLES
 
 COLUMNS = (
     ("chamfer %", "chamfer_pct", "{:.3f}"),
     ("visible %", "chamfer_pct_visible", "{:.3f}"),
+    ("p2s", "p2s", "{:.5f}"),
+    ("F@.01", "f_01", "{:.3f}"),
+    ("F@.005", "f_005", "{:.3f}"),
     ("F@0.5 %", "fscore_0.5pct", "{:.3f}"),
     ("normals", "normal_angle_deg", "{:.1f}"),
     ("in views", "view_normal_deg", "{:.2f}"),
+    ("< 10°", "under_10deg", "{:.3f}"),
     ("min IoU", "min_iou", "{:.4f}"),
     ("closed", "closed", "{}"),
     ("manifold", "manifold", "{}"),
     ("crossing", "self_intersecting", "{}"),
+    ("flipped", "flipped", "{}"),
+    ("genus", "genus", "{}"),
+    ("parts", "components", "{}"),
     ("faces", "faces", "{}"),
     ("wall s", "seconds", "{:.1f}"),
     ("CPU s", "cpu_seconds", "{:.1f}"),
     ("MB", "peak_mb", "{:.0f}"),
 )
+COMPARED = (("ours/theirs p2s", "p2s_ratio", "{:.2f}"), ("normals", "normal_ratio", "{:.2f}"))
+WARM_UP = ("--set", "views.resolution=128")
+OURS, LIMIT = "meshopt", 1800  # LIMIT: seconds of one reconstruction
 
 
-def main() -> None:
+def main() -> int:
+    options = arguments()
+    cases = [Case(source) for source in sorted(options.folder.glob("views/*/*")) if wanted(source, options)]
+    if not cases:
+        print(f"{options.folder}: no views/OBJECT/RIG of these objects and rigs", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.keep or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        reconstruct(cases[0], Path(scratch) / "warm_up.glb", options, WARM_UP)
+        rows = measure_all(cases, folder, options)
+    return int(any("error" in row for row in rows))
+
+
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--objects", help="comma-separated; default: all")
     parser.add_argument("--rigs", default="unique3d,wonder3d")
     parser.add_argument("--scorer", help="command of an independent scorer")
+    parser.add_argument("--samples", type=int, default=SAMPLES, help="points on each surface")
+    parser.add_argument("--quality", metavar="NAME", help="setting of that name, else a preset")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="settings, as in the CLI")
+    parser.add_argument(
+        "--against", action="append", default=[], type=Path, metavar="FOLDER|JSON",
+        help="another system's meshes (OBJECT_RIG.* or OBJECT.*), or rows that --json wrote earlier",
+    )  # fmt: skip
     parser.add_argument("--keep", type=Path, help="folder for the meshes")
     parser.add_argument("--json", type=Path, help="write the rows here")
-    options = parser.parse_args()
-    rows = []
-    print("| object | rig | " + " | ".join(title for title, _, _ in COLUMNS) + " |")
-    print("|---" * (2 + len(COLUMNS)) + "|")
-    for source in sorted(options.folder.glob("views/*/*")):
-        if source.name not in options.rigs.split(","):
-            continue
-        if options.objects and source.parent.name not in options.objects.split(","):
-            continue
-        row = measure(source, options)
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="a PNG per object and rig, and an overview")
+    return parser.parse_args()
+
+
+def wanted(source: Path, options: argparse.Namespace) -> bool:
+    named = not options.objects or source.parent.name in options.objects.split(",")
+    return named and source.name in options.rigs.split(",")
+
+
+def measure_all(cases: list[Case], folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """A row for each case, and one for each other system's; printed, written and drawn as they come."""
+    columns = [*COLUMNS, *(COMPARED if options.against else ())]
+    print("| object | rig | system | " + " | ".join(title for title, _, _ in columns) + " |")
+    print("|---" * (3 + len(columns)) + "|")
+    rows: list[dict[str, Any]] = []
+    drawn = []
+    for case in cases:
+        meshes: dict[str, Path] = {}
+        for row in measure(case, folder, options, meshes):
+            rows.append(row)
+            print(line(row, columns), flush=True)
+        if options.json:
+            options.json.write_text(json.dumps(rows, indent=1) + "\n")
+        if options.pictures and meshes:
+            drawn.append((case, meshes))
+    if drawn:
+        from reconstruct_pictures import draw_all
+
+        draw_all(drawn, options.pictures)
+    return rows
+
+
+def measure(case: Case, folder: Path, options: argparse.Namespace, meshes: dict[str, Path]) -> list[dict[str, Any]]:
+    """Our row and the others'. An error is a row, too. `meshes`: filled with each system's mesh file."""
+    name = {"object": case.name, "rig": case.rig}
+    file = folder / f"{case.name}_{case.rig}.glb"
+    ours = name | {"system": OURS}
+    try:
+        ours |= reconstruct(case, file, options)
+        if "error" not in ours:
+            meshes[OURS] = file
+            ours |= score(file, case, options.scorer, options.samples)
+    except Exception as error:
+        ours["error"] = f"{type(error).__name__}: {error}"
+    rows = [ours]
+    for other in options.against:
+        row = name | {"system": other.stem}
+        try:
+            found = earlier(other, case) if other.suffix == ".json" else rival(other, case, options, meshes)
+            if found is None:
+                continue
+            row |= found | ratios(ours, found) | {"system": other.stem}
+        except Exception as error:
+            row["error"] = f"{type(error).__name__}: {error}"
         rows.append(row)
-        cells = [form.format(row[key]) if row.get(key) is not None else "" for _, key, form in COLUMNS]
-        print(f"| {row['object']} | {row['rig']} | " + " | ".join(cells) + " |", flush=True)
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1))
+    return rows
 
 
-def measure(source: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """One reconstruction, from files to a mesh file, and its figures."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    views = meshopt.load_views(source / "rgb", source / "normals")
-    result = meshopt.reconstruct(views, meshopt.load_config(overrides=options.set))
-    seconds = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
-    report = result.report
-    row = {"object": source.parent.name, "rig": source.name, "faces": report["topology"]["faces"]} | seconds
-    row["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    row["min_iou"] = min(view["silhouette_iou"] for view in report["views"])
-    row["closed"] = report["topology"]["boundary_edges"] == 0
-    row["manifold"] = report["topology"]["nonmanifold_edges"] == report["topology"]["nonmanifold_vertices"] == 0
-    row["self_intersecting"] = report["topology"]["self_intersecting_faces"]
-    row["stages"] = report["stages"]
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = options.keep or Path(scratch)
-        folder.mkdir(parents=True, exist_ok=True)
-        mesh = folder / f"{source.parent.name}_{source.name}.glb"
-        meshopt.save_mesh(result.world_mesh, mesh)
-        if options.scorer:
-            row |= score(mesh, source, options.scorer, Path(scratch) / "score.json")
-    return row
+def rival(folder: Path, case: Case, options: argparse.Namespace, meshes: dict[str, Path]) -> dict[str, Any] | None:
+    """The figures of another system's mesh, if it has one."""
+    file = case.mesh_in(folder)
+    if file is None:
+        return None
+    meshes[folder.stem] = file
+    return score(file, case, options.scorer, options.samples)
 
 
-def score(mesh: Path, source: Path, scorer: str, output: Path) -> dict[str, Any]:
-    """What the independent scorer says; it overrules our own figures of the same name."""
-    truth = next((source.parents[2] / "meshes").glob(f"{source.parent.name}.*"))
-    command = [*shlex.split(scorer), mesh, "--gt", truth, "--views", source, "--json", output]
-    subprocess.run([str(part) for part in command], check=True, capture_output=True)
-    found = json.loads(output.read_text())
-    health, geometry, images = found["health"], found["geometry"], found["images"]
-    return {
-        **{key: geometry[key] for key in ("chamfer_pct", "chamfer_pct_visible", "fscore_0.5pct", "normal_angle_deg")},
-        "view_normal_deg": images["mean_normal_deg"],
-        "min_iou": min(view["silhouette_iou"] for view in images["views"]),
-        "closed": health["boundary_edges"] == 0,
-        "manifold": health["edge_manifold"] and health["vertex_manifold"],
-        "self_intersecting": health["self_intersecting_faces"]["count"],
-    }
+def earlier(file: Path, case: Case) -> dict[str, Any] | None:
+    """The row of an earlier run."""
+    rows = json.loads(file.read_text())
+    return next((row for row in rows if (row["object"], row["rig"]) == (case.name, case.rig)), None)
+
+
+def reconstruct(case: Case, mesh: Path, options: argparse.Namespace, more: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The cost of a reconstruction in a fresh process, or its error; leaves the mesh file."""
+    figures = mesh.with_suffix(".figures.json")
+    command = [sys.executable, str(Path(__file__).with_name("reconstruct_run.py")), case.source, mesh, figures]
+    command += ["--quality", options.quality] if options.quality else []
+    command += [part for setting in options.set for part in ("--set", setting)]
+    done = subprocess.run(
+        [str(part) for part in [*command, *more]], capture_output=True, text=True, timeout=LIMIT, check=False
+    )
+    if done.returncode:
+        return {"error": last_line(done.stderr)}
+    found: dict[str, Any] = json.loads(figures.read_text())
+    figures.unlink()
+    return found
+
+
+def line(row: dict[str, Any], columns: list[tuple[str, str, str]]) -> str:
+    """A row of the table."""
+    head = f"| {row['object']} | {row['rig']} | {row['system']} |"
+    if "error" in row:
+        return f"{head} {row['error']}" + " |" * len(columns)
+    cells = []
+    for _, key, form in columns:
+        text = form.format(row[key]) if row.get(key) is not None else ""
+        true = row.get(f"true_{key}")
+        cells.append(text if true is None or not text else f"{text}/{true}")
+    return f"{head} {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

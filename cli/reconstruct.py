@@ -20,13 +20,14 @@ FLAGS = {  # each flag is a setting
     "matting_model": "views.matting_model",
     "resolution": "views.resolution",
     "init": "initial.method",
+    "quality": "quality",
     "faces": "output.faces",
     "formats": "output.formats",
     "seed": "seed",
     "device": "device",
     "backend": "backend",
 }
-COMPILE_SECONDS = 20  # of all kernels, on one core
+COMPILE_SECONDS = 30  # of all kernels, on one core
 
 
 def _split(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> list[str] | None:
@@ -45,6 +46,7 @@ def _split(context: click.Context, parameter: click.Parameter, value: tuple[str,
 @click.option("--matting-model", metavar="FILE", help="Model name or local ONNX file for rembg.")
 @click.option("--resolution", type=int, metavar="N", help="Pixels per side of each view.")
 @click.option("--init", metavar="HOW|FILE", help="auto, carved, hull, normals, sphere or a mesh.  [default: auto]")
+@click.option("--quality", metavar="HOW", help="fast, default or best.")
 @click.option("--faces", type=int, metavar="N", help="Number of faces of the result.")
 @click.option(
     "--format", "formats", multiple=True, metavar="LIST", callback=_split, help="glb,obj,ply.  [default: glb]"
@@ -54,6 +56,7 @@ def _split(context: click.Context, parameter: click.Parameter, value: tuple[str,
 @click.option("--seed", type=int, metavar="N", help="Seed of every random number.  [default: 0]")
 @click.option("--device", metavar="DEVICE", help="auto, cpu, cuda, ...  [default: auto]")
 @click.option("--backend", metavar="NAME", help="Rasteriser: auto, cpu, ...  [default: auto]")
+@click.option("--plot", is_flag=True, help="Draw the losses of every step: curves.png (needs matplotlib).")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but warnings and errors.")
 @click.option("--verbose", "-v", count=True, help="Say more; -vv says all.")
 def reconstruct(
@@ -63,6 +66,7 @@ def reconstruct(
     overwrite: bool,
     source: str | None,
     overrides: tuple[str, ...],
+    plot: bool,
     quiet: bool,
     verbose: int,
     **flags: Any,
@@ -82,8 +86,12 @@ def reconstruct(
         from meshopt.report.folder import check_result_folder, write_result
 
         check_result_folder(output, overwrite)
+        if plot:
+            from meshopt.report.plot import require_matplotlib
+
+            require_matplotlib()
         result = _compute(views, normals, config, out, err, quiet)
-        files = write_result(result, output, overwrite)
+        files = write_result(result, output, overwrite, plot)
         from .summary import show_result
 
         show_result(out, result.report, result.views.notes, files, time.monotonic() - began)

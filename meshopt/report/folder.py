@@ -12,11 +12,12 @@ from meshopt.errors import InputError
 from meshopt.io.files import check_folder, staged_folder
 from meshopt.io.meshes import FORMATS, encode_mesh
 from meshopt.mesh import Mesh
+from meshopt.report.plot import draw_curves
 from meshopt.report.preview import Pictures, Scores, draw_preview
-from meshopt.report.record import encode_record
+from meshopt.report.record import encode_record, rounded_curves
 from meshopt.views import ViewSet
 
-RESULT_FILES = (*(f"mesh.{kind}" for kind in FORMATS), "report.json", "preview.png", "config.yaml")
+RESULT_FILES = (*(f"mesh.{kind}" for kind in FORMATS), "report.json", "preview.png", "curves.png", "config.yaml")
 
 
 @runtime_checkable
@@ -33,6 +34,8 @@ class Result(Protocol):
     def report(self) -> dict[str, Any]: ...
     @property
     def renders(self) -> Pictures: ...
+    @property
+    def curves(self) -> Mapping[str, Mapping[str, Sequence[float]]]: ...
 
 
 def check_result_folder(folder: str | Path, overwrite: bool = False) -> None:
@@ -45,22 +48,27 @@ def check_result_folder(folder: str | Path, overwrite: bool = False) -> None:
     check_folder(folder, RESULT_FILES, overwrite)
 
 
-def write_result(result: Result, folder: str | Path, overwrite: bool = False) -> tuple[Path, ...]:
-    """Writes the meshes, report.json, preview.png and config.yaml, all or none; gives their paths.
+def write_result(result: Result, folder: str | Path, overwrite: bool = False, plot: bool = False) -> tuple[Path, ...]:
+    """Writes the meshes, report.json, preview.png, config.yaml and, with `plot`, curves.png, all or none; their paths.
 
     The mesh is in the user's units. Raises InputError where the folder holds a result and `overwrite` is
-    False, OSError where the disk fails: the folder is then as it was.
+    False, or where `plot` lacks matplotlib, OSError where the disk fails: the folder is then as it was.
     """
     folder = Path(folder)
     check_result_folder(folder, overwrite)
     formats = list(dict.fromkeys(result.config.output.formats))
-    files = [*(f"mesh.{kind}" for kind in formats), "report.json", "preview.png", "config.yaml"]
+    pictures = ["preview.png", *(["curves.png"] if plot else [])]
+    files = [*(f"mesh.{kind}" for kind in formats), "report.json", *pictures, "config.yaml"]
+    record = {**result.report, "curves": rounded_curves(result.curves), "files": files}
     with staged_folder(folder, RESULT_FILES, overwrite) as staging:
         for kind in formats:
             data = encode_mesh(result.mesh, kind, result.views.scale, result.views.offset)
             (staging / f"mesh.{kind}").write_bytes(data)
-        (staging / "report.json").write_bytes(encode_record({**result.report, "files": files}))
+        (staging / "report.json").write_bytes(encode_record(record))
         (staging / "preview.png").write_bytes(encode_preview(result))
+        if plot:
+            stages, title = result.report.get("stages", ()), _title(result)
+            (staging / "curves.png").write_bytes(draw_curves(result.curves, stages, title))
         (staging / "config.yaml").write_text(dump_config(result.config), encoding="utf-8")
     return tuple(folder / name for name in files)
 
@@ -68,13 +76,18 @@ def write_result(result: Result, folder: str | Path, overwrite: bool = False) ->
 def encode_preview(result: Result) -> bytes:
     """preview.png's bytes."""
     report = result.report
-    rig = f"{result.views.rig}, " if result.views.rig else ""
-    title = f"meshopt {report.get('version', '')}: {rig}{len(result.views)} views"
     scores = _scores(report.get("views", ()), result.views)
-    sheet = draw_preview(result.views, result.renders, scores, title, subtitle=str(report.get("topology_line", "")))
+    sheet = draw_preview(
+        result.views, result.renders, scores, _title(result), subtitle=str(report.get("topology_line", ""))
+    )
     stream = io.BytesIO()
     sheet.save(stream, "PNG")
     return stream.getvalue()
+
+
+def _title(result: Result) -> str:
+    rig = f"{result.views.rig}, " if result.views.rig else ""
+    return f"meshopt {result.report.get('version', '')}: {rig}{len(result.views)} views"
 
 
 def _scores(rows: Sequence[Mapping[str, Any]], views: ViewSet) -> list[Scores]:

@@ -4,16 +4,38 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 SCHEMA = 1  # raised when a key changes its meaning or goes
+DIGITS = 6  # significant ones of the curves
+_NUMBERS = re.compile(r"\[\n[-+.\deE,\snul]*\]")  # a list of numbers and nulls; texts hold no line breaks
 
 
 def encode_record(report: Mapping[str, Any]) -> bytes:
-    """The report as JSON, the schema's number first. NaN and infinity, which JSON lacks, become null."""
+    """The report as JSON, the schema's number first. NaN and infinity, which JSON lacks, become null.
+
+    Lists of numbers stand in one line.
+    """
     text = json.dumps({"schema": SCHEMA, **_plain(report)}, indent=2, ensure_ascii=False, allow_nan=False)
+    text = _NUMBERS.sub(lambda found: re.sub(r"\s+", " ", found[0]).replace("[ ", "[").replace(" ]", "]"), text)
     return f"{text}\n".encode()
+
+
+def rounded_curves(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[str, dict[str, list[float]]]:
+    """The values of every step, by stage and name, to six significant digits; whole numbers stay whole."""
+    return {
+        stage: {name: [_rounded(value) for value in values] for name, values in terms.items()}
+        for stage, terms in curves.items()
+    }
+
+
+def _rounded(value: float) -> float:
+    value = float(value)
+    if value.is_integer() and abs(value) < 1e15:
+        return int(value)
+    return float(f"{value:.{DIGITS}g}")
 
 
 def _plain(value: Any) -> Any:

@@ -58,7 +58,10 @@ class Pipeline:
             "topology_line": "V 4, F 4, closed, 2-manifold",
         }
         renders = SimpleNamespace(normals=views.normals, masks=views.masks, rgb=None)
-        return SimpleNamespace(mesh=Mesh(vertices, faces), views=views, config=config, report=report, renders=renders)
+        curves = {"optimize": {"normal": [0.5, 0.25, 0.125, 0.1], "faces": [4.0] * 4}}
+        return SimpleNamespace(
+            mesh=Mesh(vertices, faces), views=views, config=config, report=report, renders=renders, curves=curves
+        )
 
 
 @pytest.fixture

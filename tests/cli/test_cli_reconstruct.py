@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from meshopt.cli import run
 from meshopt.cli.reconstruct import FLAGS
@@ -49,6 +50,30 @@ def test_result_is_written_and_told(
     assert "optimize" in err
     assert "Warning: one view was mended" in err
     assert json.loads((tmp_path / "out" / "report.json").read_text())["backend"]["name"] == "cpu"
+
+
+def test_plot_is_written_beside_the_result(
+    pipeline: Any, command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    assert run([*command, "--plot"]) == 0
+    assert "curves.png" in capsys.readouterr().out
+    with Image.open(tmp_path / "out" / "curves.png") as picture:
+        assert picture.width > 600
+        assert picture.height > 300
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert len(report["curves"]["optimize"]["normal"]) == 4
+
+
+def test_plot_without_matplotlib_is_refused_before_the_work(
+    pipeline: Any, command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert run([*command, "--plot"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("Error: --plot needs the package matplotlib: pip install ")
+    assert err.count("\n") == 1
+    assert pipeline.loaded == []
 
 
 def test_quiet_says_warnings_only(pipeline: Any, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:

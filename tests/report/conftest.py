@@ -48,6 +48,15 @@ def result() -> SimpleNamespace:
         "topology": {"vertices": 4, "faces": 4, "closed": True},
         "topology_line": "4 vertices, 4 faces, closed",
     }
+    curves = {
+        "coarse": {"normal": [1 / 3, 0.2, 0.1], "silhouette": [0.5, 0.0, 1e-9]},
+        "fine": {"normal": [0.05, 0.04], "silhouette": [float("nan"), 1e-4], "a new term": [0.3, 0.2]},
+    }
     return SimpleNamespace(
-        mesh=Mesh(vertices, faces, vertices), views=views, config=Config(), report=report, renders=renders
+        mesh=Mesh(vertices, faces, vertices),
+        views=views,
+        config=Config(),
+        report=report,
+        renders=renders,
+        curves=curves,
     )

@@ -20,8 +20,9 @@ from meshopt.report.folder import RESULT_FILES, check_result_folder, encode_prev
 
 
 def test_all_files_are_written_in_user_units(result: SimpleNamespace, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
     result.config = Config(seed=3, output=OutputConfig(formats=("glb", "ply", "obj", "glb")))
-    files = write_result(result, tmp_path / "out")
+    files = write_result(result, tmp_path / "out", plot=True)
     assert sorted(f.name for f in files) == sorted(RESULT_FILES)
     assert sorted(f.name for f in (tmp_path / "out").iterdir()) == sorted(RESULT_FILES)
     assert load_config(tmp_path / "out" / "config.yaml") == result.config
@@ -31,6 +32,29 @@ def test_all_files_are_written_in_user_units(result: SimpleNamespace, tmp_path: 
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["files"] == [f.name for f in files]
     assert report["views"][0]["silhouette_iou"] == 0.9
+
+
+def test_report_holds_a_value_per_step_and_name(result: SimpleNamespace, tmp_path: Path) -> None:
+    write_result(result, tmp_path / "out")
+    text = (tmp_path / "out" / "report.json").read_text()
+    curves = json.loads(text)["curves"]
+    lengths = {stage: {name: len(values) for name, values in terms.items()} for stage, terms in curves.items()}
+    assert lengths == {
+        "coarse": {"normal": 3, "silhouette": 3},
+        "fine": {"normal": 2, "silhouette": 2, "a new term": 2},
+    }
+    assert curves["coarse"]["normal"][0] == 0.333333
+    assert curves["fine"]["silhouette"][0] is None
+    assert '"normal": [0.333333, 0.2, 0.1]' in text
+    assert not (tmp_path / "out" / "curves.png").exists()
+
+
+def test_older_plot_goes_with_its_result(result: SimpleNamespace, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    write_result(result, tmp_path, plot=True)
+    assert "curves.png" in json.loads((tmp_path / "report.json").read_text())["files"]
+    write_result(result, tmp_path, overwrite=True)
+    assert not (tmp_path / "curves.png").exists()
 
 
 def test_empty_name_is_refused() -> None:

@@ -1,0 +1,128 @@
+"""All that is measured of one mesh: accuracy, fit to the views, topology; and what an external scorer says of it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import tempfile
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from surfaces import SAMPLES, Surface, compare
+from view_scores import view_scores
+
+import meshopt
+from meshopt.topology import topology
+
+MESHES = (".glb", ".gltf", ".obj", ".ply")
+RATIOS = {"p2s": "p2s_ratio", "normal_angle_deg": "normal_ratio"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One object in one rig: FOLDER/views/OBJECT/RIG and FOLDER/meshes/OBJECT.*"""
+
+    source: Path
+
+    @property
+    def name(self) -> str:
+        return self.source.parent.name
+
+    @property
+    def rig(self) -> str:
+        return self.source.name
+
+    @property
+    def truth_file(self) -> Path:
+        return one_of(self.source.parents[2] / "meshes", self.name)
+
+    @cached_property
+    def truth(self) -> meshopt.Mesh:
+        return meshopt.load_mesh(self.truth_file)
+
+    @cached_property
+    def surface(self) -> Surface:
+        return Surface.of(self.truth)
+
+    @cached_property
+    def views(self) -> meshopt.ViewSet:
+        rgb = self.source / "rgb"
+        return meshopt.load_views(rgb if rgb.is_dir() else None, self.source / "normals")
+
+    @cached_property
+    def kind(self) -> dict[str, Any]:
+        """Genus and components of the truth, where it is a closed, manifold surface."""
+        found = shape(self.truth)
+        sound = found["closed"] and found["manifold"]
+        return {f"true_{key}": found[key] if sound else None for key in ("genus", "components")}
+
+    def mesh_in(self, folder: Path) -> Path | None:
+        """Another system's mesh of this: OBJECT_RIG.* or OBJECT.*, if there is one."""
+        found = [one_of(folder, name, missing_ok=True) for name in (f"{self.name}_{self.rig}", self.name)]
+        return next((file for file in found if file), None)
+
+
+def one_of(folder: Path, name: str, missing_ok: bool = False) -> Any:
+    """The mesh file of that name."""
+    found = next((folder / f"{name}{kind}" for kind in MESHES if (folder / f"{name}{kind}").is_file()), None)
+    if found is None and not missing_ok:
+        raise FileNotFoundError(f"{folder}: no mesh {name}, expected {name} with one of {', '.join(MESHES)}")
+    return found
+
+
+def score(file: Path, case: Case, scorer: str | None = None, samples: int = SAMPLES) -> dict[str, Any]:
+    """All figures of a mesh file. What an external scorer says overrules our own figures of the same name."""
+    mesh = meshopt.load_mesh(file)
+    row = shape(mesh) | case.kind | compare(Surface.of(mesh), case.surface, samples) | view_scores(mesh, case.views)
+    if scorer:
+        row |= external(file, case, scorer)
+    return row
+
+
+def shape(mesh: meshopt.Mesh) -> dict[str, Any]:
+    """What kind of surface a mesh is."""
+    found = topology(mesh.vertices, mesh.faces)
+    return {
+        "faces": found.faces,
+        "closed": found.closed,
+        "manifold": found.manifold,
+        "self_intersecting": found.self_intersecting_faces,
+        "flipped": found.flipped_faces,
+        "genus": found.genus,
+        "components": found.components,
+        "topology": asdict(found),
+    }
+
+
+def external(file: Path, case: Case, scorer: str) -> dict[str, Any]:
+    """What the independent scorer says, called as `SCORER MESH --gt TRUTH --views SOURCE --json FILE`."""
+    with tempfile.TemporaryDirectory() as scratch:
+        output = Path(scratch) / "score.json"
+        command = [*shlex.split(scorer), file, "--gt", case.truth_file, "--views", case.source, "--json", output]
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"the scorer failed: {last_line(done.stderr)}")
+        found = json.loads(output.read_text())
+    health, geometry, images = found["health"], found["geometry"], found["images"]
+    names = ("chamfer_pct", "fscore_0.5pct", "normal_angle_deg")
+    return {
+        **{key + tail: geometry[key + tail] for key in names for tail in ("", "_visible")},
+        **{f"p2s{tail}": geometry[f"chamfer_abs{tail}"] / case.surface.radius for tail in ("", "_visible")},
+        "view_normal_deg": images["mean_normal_deg"],
+        "min_iou": min(view["silhouette_iou"] for view in images["views"]),
+        "closed": health["boundary_edges"] == 0,
+        "manifold": health["edge_manifold"] and health["vertex_manifold"],
+        "self_intersecting": health["self_intersecting_faces"]["count"],
+    }
+
+
+def ratios(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, float]:
+    """Our error by theirs: below 1 is better."""
+    return {name: ours[key] / theirs[key] for key, name in RATIOS.items() if ours.get(key) and theirs.get(key)}
+
+
+def last_line(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no message")
