@@ -16,6 +16,7 @@ from meshopt.errors import InputError
 from meshopt.io.files import write_file
 from meshopt.settings import Override, Settings, build, closest, dump, keys, read_tree
 
+QUALITIES = ("fast", "best")  # beside the default
 MeshFormat = Literal["glb", "obj", "ply"]
 
 
@@ -80,12 +81,16 @@ class OptimizeConfig(Settings):
     """Steps at half the resolution."""
     fine_steps: int = Field(50, ge=0, le=10_000)
     """Steps at full resolution."""
-    refine_steps: int = Field(20, ge=0, le=10_000)
-    """Steps at full resolution towards one target normal per vertex, blended from all views that see it."""
+    refine_steps: int = Field(40, ge=0, le=10_000)
+    """At most so many steps towards one target normal per vertex, blended from all views that see it."""
+    tolerance: float = Field(0.01, ge=0, le=1)
+    """The refining stage ends when the loss falls by less than this share in ten steps; 0 takes all steps."""
     edge_start: float = Field(5.0, gt=0, le=100)
     """Edge length of the first step, in pixels of the coarse stage."""
     edge_end: float = Field(4.0, gt=0, le=100)
     """Edge length of the last step, in pixels of the fine stage; output.faces overrules it."""
+    edge_spread: float = Field(3.0, ge=1, le=100)
+    """How many times shorter or longer than the mean edges may be: short where the normals vary; 1 makes all alike."""
     step_size: float = Field(0.3, gt=0, le=1)
     """Largest vertex step at the start, as a share of the edge length."""
     step_size_end: float = Field(0.03, gt=0, le=1)
@@ -96,19 +101,21 @@ class OptimizeConfig(Settings):
     """Weight of the silhouettes: of the squared difference of coverage, per covered pixel."""
     rgb_weight: float = Field(0.0, ge=0, le=1000)
     """Weight of the colours: of the squared difference between the views and the mesh in its blended colours."""
+    facet_weight: float = Field(0.15, ge=0, le=100)
+    """Share of normal_weight with which the faces' own normals count, beside those that vertices blend."""
     robustness: float = Field(0.3, gt=0, le=2)
     """Length of a normal difference (0 to 2) above which it counts linearly instead of squared."""
     grazing_power: float = Field(0.0, ge=0, le=8)
     """How much less a pixel's normal counts the more it turns away: power of the cosine to the camera, 0 is none."""
     view_weights: dict[str, Annotated[float, Field(ge=0, le=1000)]] = Field({})
     """Weight of single views by name, 1 where none is given; 0 leaves a view out of the losses."""
-    smoothness: float = Field(0.1, ge=0, le=100)
+    smoothness: float = Field(0.05, ge=0, le=100)
     """Weight of the Laplacian energy: squared distance of each vertex to its neighbours' mean, over edge length."""
     unseen_smoothness: float = Field(4.0, ge=1, le=1000)
     """How many times smoother the surface is kept where no view sees it."""
     inside_out_weight: float = Field(1.0, ge=0, le=1000)
     """Weight of what keeps thin parts from turning inside out: per pixel that shows the inside, over edge length."""
-    relaxation: float = Field(0.5, ge=0, le=1)
+    relaxation: float = Field(0.4, ge=0, le=1)
     """Step of each vertex in the surface towards its neighbours' mean in a remeshing pass; 0 none, 1 whole."""
     refine_consensus: float = Field(0.5, ge=0, le=1)
     """Share of the blended target normals in the refining stage; the rest is each view's own normals."""
@@ -128,6 +135,8 @@ class OutputConfig(Settings):
 class Config(Settings):
     """A whole run."""
 
+    quality: Literal["fast", "default", "best"] = "default"
+    """How much work a run does: fast and best change the defaults of other settings (configs/quality/)."""
     seed: int = Field(0, ge=0, lt=2**32)
     """Seed of every random number."""
     device: str = "auto"
@@ -141,14 +150,18 @@ class Config(Settings):
 
 
 def load_config(source: str | Path | None = None, overrides: Iterable[str | Override] = ()) -> Config:
-    """The defaults, under the settings of a preset or YAML file, under overrides (`"section.key=value"`).
+    """The defaults of the quality asked for, under a preset or YAML file, under overrides (`"section.key=value"`).
 
     `source` is a preset's name (see `presets`) or a file; ./name means a file that is named like a preset.
     Raises InputError: one sentence with the file or override, the key, what was found and expected.
     """
     layers = [] if source is None else [(str(source), read_tree(_settings_file(source)))]
     given = [Override.parse(item) if isinstance(item, str) else item for item in overrides]
-    return build(Config, layers + [item.layer for item in given])
+    layers += [item.layer for item in given]
+    quality = next((tree["quality"] for _, tree in reversed(layers) if "quality" in tree), "default")
+    if quality in QUALITIES:
+        layers.insert(0, (f"quality {quality}", read_tree(configs_folder() / "quality" / f"{quality}.yaml")))
+    return build(Config, layers)
 
 
 def dump_config(config: Config) -> str:

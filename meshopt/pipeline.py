@@ -24,6 +24,7 @@ from meshopt.io.meshes import load_mesh
 from meshopt.mesh import Mesh, face_cross, vertex_normals
 from meshopt.optimize import Stage, blend_colors, optimize_stage, schedule
 from meshopt.optimize.images import render_colors, render_normals
+from meshopt.optimize.loop import FALL_STEPS
 from meshopt.raster.protocol import Rasterizer
 from meshopt.remesh import to_faces
 from meshopt.topology import topology
@@ -96,6 +97,7 @@ class _Run:
         self.notes = list(views.notes)
         self.stages: list[dict[str, Any]] = []
         self.curves: dict[str, dict[str, list[float]]] = {}
+        self.convergence: dict[str, dict[str, Any]] = {}
 
     def reconstruct(self) -> Reconstruction:
         mesh = self.timed("initial", self.initial)
@@ -114,7 +116,8 @@ class _Run:
         self.on_progress(Progress(name, 0, 1))
         began = time.perf_counter()
         mesh = work()
-        self.stages.append({"name": name, "seconds": round(time.perf_counter() - began, 3), "faces": len(mesh.faces)})
+        row = {"name": name, "seconds": round(time.perf_counter() - began, 3), "faces": len(mesh.faces)}
+        self.stages.append(row | self.convergence.get(name, {}))
         self.on_progress(Progress(name, 1, 1, {"faces": float(len(mesh.faces))}))
         return mesh
 
@@ -142,6 +145,12 @@ class _Run:
 
         done = optimize_stage(mesh, self.views, self.config.optimize, stage, self.backend, on_step)
         self.curves[stage.name] = done.curves
+        self.convergence[stage.name] = {"steps": len(done.curves["normal"]), "last_fall": done.last_fall}
+        if stage.tolerance and done.last_fall is not None and done.last_fall >= stage.tolerance:
+            self.notes.append(
+                f"not converged: in the last {FALL_STEPS} steps the loss still fell by {100 * done.last_fall:.1f} %;"
+                f" --quality best or more optimize.{stage.name}_steps goes on"
+            )
         return done.mesh
 
     def to_budget(self, mesh: Mesh, faces: int) -> Mesh:

@@ -10,6 +10,7 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from meshopt.config import (
+    QUALITIES,
     Config,
     configs_folder,
     dump_config,
@@ -56,6 +57,17 @@ def test_presets_are_valid(name: str) -> None:
     if name != "default":
         assert config.views.rig == name
         assert config.views.normal_frame != "auto"
+
+
+@pytest.mark.parametrize("name", QUALITIES)
+def test_quality_changes_the_defaults_below_everything_else(name: str, tmp_path: Path) -> None:
+    config = load_config("wonder3d", [f"quality={name}", "optimize.fine_steps=7"])
+    assert config.quality == name
+    assert config.views.rig == "wonder3d"
+    assert config.optimize.fine_steps == 7
+    assert config.optimize.refine_steps != Config().optimize.refine_steps
+    save_config(config, tmp_path / "config.yaml")
+    assert load_config(tmp_path / "config.yaml") == config
 
 
 def test_presets_are_the_generators() -> None:

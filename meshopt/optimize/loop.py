@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -17,17 +17,22 @@ from meshopt.errors import InputError
 from meshopt.mesh import Mesh, face_cross, vertex_normals
 from meshopt.optimize.colors import blend_colors
 from meshopt.optimize.consensus import Consensus, consensus_normals
+from meshopt.optimize.facets import facet_loss, sums_over_pixels
 from meshopt.optimize.images import normal_loss, render_colors
-from meshopt.optimize.regularizers import count_pixels, inside_out, laplacian_energy
+from meshopt.optimize.regularizers import inside_out, laplacian_energy
 from meshopt.optimize.sampling import sample_views
+from meshopt.optimize.sizing import SOLID, bending, edge_lengths
 from meshopt.optimize.stages import Stage
 from meshopt.optimize.targets import Targets, make_targets
 from meshopt.optimize.vertex_adam import Moments, vertex_step
 from meshopt.raster.protocol import Rasterizer
-from meshopt.remesh import RemeshSettings, remesh
+from meshopt.remesh import Remeshed, RemeshSettings, remesh
 from meshopt.views import ViewSet
 
 CONSENSUS_EVERY = 10  # steps between two estimates of the vertices' target normals
+SETTLE_PASSES = 6  # of remeshing at most, before the first step
+FALL_STEPS = 10  # over which convergence is judged
+SIZING_EVERY = 5  # steps between two estimates of the target edge lengths
 CONSENSUS_POWER = 2.0  # of the cosine to the camera, in their blend
 
 OnStep = Callable[[int, int, dict[str, float]], None]
@@ -35,10 +40,11 @@ OnStep = Callable[[int, int, dict[str, float]], None]
 
 @dataclass(frozen=True)
 class Optimized:
-    """The mesh, and the losses of every step by name."""
+    """The mesh, the losses of every step by name, and by what share their sum fell in the last steps (see `fall`)."""
 
     mesh: Mesh
-    curves: dict[str, list[float]] = field(default_factory=dict)
+    curves: dict[str, list[float]]
+    last_fall: float | None
 
 
 def optimize_stage(
@@ -48,27 +54,61 @@ def optimize_stage(
     weights = view_weights(views, config)
     targets = make_targets(views, stage.resolution, weights, config.grazing_power)
     problem = _Problem(views, targets, float(targets.image[..., 3].sum()), weights, config, stage, backend)
+    mesh = _settled(mesh, stage.edge_at(0))
     vertices, faces, moments = mesh.vertices, mesh.faces, Moments.zeros(mesh.vertices)
+    result: Remeshed | None = None
     curves: dict[str, list[float]] = {}
+    sums: list[float] = []
     consensus: Consensus | None = None
     settings = RemeshSettings(relax=config.relaxation)
+    lengths, before = torch.full_like(vertices[:, 0], stage.edge_at(0)), stage.edge_at(0)
     for step in range(stage.steps):
         edge = stage.edge_at(step)
+        lengths, before = lengths * (edge / before), edge
         if stage.consensus and step % CONSENSUS_EVERY == 0:
             consensus = _consensus(problem, vertices, faces)
-        gradient, losses = _gradient(problem, vertices, faces, edge, consensus)
+        gradient, losses, face = _gradient(problem, vertices, faces, edge, consensus)
+        if step % SIZING_EVERY == 0:
+            lengths = edge_lengths(problem.bending, face, vertices, faces, edge, config.edge_spread)
         direction, moments = vertex_step(gradient, moments)
-        vertices = vertices + stage.step_size_at(step) * edge * direction
+        vertices = vertices + stage.step_size_at(step) * lengths[:, None] * direction
         carried = moments.packed if consensus is None else torch.cat([moments.packed, _packed(consensus)], 1)
-        lengths = torch.full_like(vertices[:, 0], edge)
-        result = remesh(vertices, faces, lengths, carried, settings)
-        vertices, faces = result.vertices, result.faces
+        result = remesh(vertices, faces, lengths, carried, settings, result)
+        vertices, faces, lengths = result.vertices, result.faces, result.target_length
         assert result.attributes is not None  # attributes in, attributes out
         moments, consensus = _unpacked(result.attributes, consensus is not None)
         for name, value in losses.items():
             curves.setdefault(name, []).append(value)
+        sums.append(sum(losses.values()))
         on_step(step + 1, stage.steps, losses | {"faces": float(len(faces))})
-    return Optimized(Mesh(vertices, faces), curves)
+        fallen = fall(sums)
+        if fallen is not None and fallen < stage.tolerance:
+            break
+    return Optimized(Mesh(vertices, faces), curves, fall(sums))
+
+
+def _settled(mesh: Mesh, edge: float) -> Mesh:
+    """The mesh with edges of about that length: steps that are a share of it would fold a much finer one."""
+    vertices, faces = mesh.vertices, mesh.faces
+    result: Remeshed | None = None
+    for _ in range(SETTLE_PASSES):
+        before = len(faces)
+        result = remesh(vertices, faces, torch.full_like(vertices[:, 0], edge), previous=result)
+        vertices, faces = result.vertices, result.faces
+        if abs(len(faces) - before) < 0.1 * before:
+            break
+    return Mesh(vertices, faces)
+
+
+def fall(losses: Sequence[float]) -> float | None:
+    """By what share the loss fell within FALL_STEPS steps, between means of as many: remeshing makes it uneven.
+
+    None before there are enough steps, 0 where it rose.
+    """
+    before, now = losses[-2 * FALL_STEPS : -FALL_STEPS], losses[-FALL_STEPS:]
+    if len(before) < FALL_STEPS:
+        return None
+    return max(0.0, 1 - sum(now) / max(sum(before), 1e-30))
 
 
 def view_weights(views: ViewSet, config: OptimizeConfig) -> Float[Tensor, "V"]:
@@ -94,6 +134,18 @@ class _Problem:
     backend: Rasterizer
 
     @cached_property
+    def bending(self) -> Float[Tensor, "V h w"]:
+        """How fast the target normals turn along the surface."""
+        return bending(self.targets)
+
+    @cached_property
+    def evidence(self) -> Float[Tensor, "V 4 h w"]:
+        """Each pixel's normal times its weight, and its weight, where it is all inside the mask."""
+        image = self.targets.image.movedim(-1, 1)
+        weight = (self.targets.weight * (image[:, 3] >= SOLID))[:, None]
+        return torch.cat([normalize(image[:, :3], dim=1) * weight, weight], 1).contiguous()
+
+    @cached_property
     def backs(self) -> Float[Tensor, "V 3"]:
         """Each camera's axis towards the viewer, in the world."""
         rotations = np.stack([camera.rotation[2] for camera in self.views.cameras])
@@ -106,8 +158,8 @@ def _gradient(
     faces: Int[Tensor, "F 3"],
     edge: float,
     consensus: Consensus | None,
-) -> tuple[Float[Tensor, "N 3"], dict[str, float]]:
-    """The gradient of all losses to the vertices, and the losses' values."""
+) -> tuple[Float[Tensor, "N 3"], dict[str, float], Int[Tensor, "V h w"]]:
+    """The gradient of all losses to the vertices, the losses' values, and the face that each pixel sees."""
     config, targets = problem.config, problem.targets
     x = vertices.detach().requires_grad_(True)
     with torch.enable_grad():
@@ -123,7 +175,11 @@ def _gradient(
             )
         if config.rgb_weight > 0 and problem.views.rgb is not None:
             terms["rgb"] = config.rgb_weight * _color_loss(problem, x, faces)
-        pixels = count_pixels(loss.face, len(faces))
+        sums = sums_over_pixels(loss.face, problem.evidence, len(faces))
+        pixels, total = sums[..., 4], sums[..., :4].sum(0)
+        if config.facet_weight > 0:
+            flat = facet_loss(x, faces, total[:, :3], total[:, 3])
+            terms["facets"] = config.facet_weight * config.normal_weight * flat / problem.covered
         turned = inside_out(pixels, x, faces, problem.backs)
         terms["inside_out"] = config.inside_out_weight / edge * turned / problem.covered
         smoothness = torch.where(_seen(pixels, faces, len(x)), 1.0, config.unseen_smoothness).to(x)
@@ -131,7 +187,7 @@ def _gradient(
         torch.stack([term.reshape(()) for term in terms.values()]).sum().backward()
     assert x.grad is not None
     values = torch.stack([term.detach().reshape(()) for term in terms.values()]).tolist()
-    return x.grad, dict(zip(terms, values, strict=True))
+    return x.grad, dict(zip(terms, values, strict=True)), loss.face
 
 
 def _disagreement(x: Tensor, normals: Tensor, faces: Tensor, consensus: Consensus) -> Float[Tensor, ""]:
@@ -154,10 +210,10 @@ def _color_loss(problem: _Problem, x: Tensor, faces: Tensor) -> Float[Tensor, ""
     return (image - target).square().sum() / views.masks.sum()
 
 
-def _seen(pixels: Int[Tensor, "V F"], faces: Int[Tensor, "F 3"], count: int) -> Bool[Tensor, "N"]:
+def _seen(pixels: Float[Tensor, "V F"], faces: Int[Tensor, "F 3"], count: int) -> Bool[Tensor, "N"]:
     """Which vertices belong to a face that some pixel shows."""
     seen = torch.zeros(count, device=faces.device)
-    shown = (pixels.sum(0) > 0).to(seen)
+    shown = (pixels > 0).any(0).to(seen)
     for corner in range(3):
         seen = seen.index_add(0, faces[:, corner].long(), shown)
     return seen > 0

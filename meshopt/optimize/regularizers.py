@@ -30,19 +30,14 @@ def neighbour_mean(values: Float[Tensor, "N C"], faces: Int[Tensor, "F 3"]) -> F
     return total / degree[:, None]
 
 
-def count_pixels(face: Int[Tensor, "V h w"], count: int) -> Int[Tensor, "V F"]:
-    """How many pixels of each view show each of `count` faces; `face` is -1 where there is none."""
-    return torch.stack([torch.bincount(view.flatten() + 1, minlength=count + 1)[1:] for view in face])
-
-
 def inside_out(
-    pixels: Int[Tensor, "V F"], vertices: Float[Tensor, "N 3"], faces: Int[Tensor, "F 3"], backs: Float[Tensor, "V 3"]
+    pixels: Float[Tensor, "V F"], vertices: Float[Tensor, "N 3"], faces: Int[Tensor, "F 3"], backs: Float[Tensor, "V 3"]
 ) -> Float[Tensor, ""]:
     """Sum over the pixels that show a face from behind of its height towards the viewer.
 
     On a closed surface an inside that shows means that one layer has passed through another, as the two sides of a
     thin sheet do easily. Less of this energy moves the wrong layer away from the viewer, back behind the other.
-    `backs` are the cameras' axes towards the viewer.
+    `pixels` of each view show each face; `backs` are the cameras' axes towards the viewer.
     """
     away = backs @ face_cross(vertices.detach(), faces).T < 0  # of each face from each camera
     view, face = torch.nonzero(away & (pixels > 0), as_tuple=True)

@@ -23,6 +23,7 @@ class Stage:
     edges: tuple[float, float]
     step_sizes: tuple[float, float]
     consensus: bool = False
+    tolerance: float = 0.0  # it may end early where the loss falls by a smaller share, see `loop.Convergence`
 
     def edge_at(self, step: int) -> float:
         """Target edge length, scene units: geometric from the first to the last."""
@@ -47,7 +48,7 @@ def schedule(config: OptimizeConfig, views: ViewSet, area: float, faces: int | N
     stages = [
         Stage("coarse", coarse, config.coarse_steps, (first, middle), (big, half)),
         Stage("fine", finest, config.fine_steps, (middle, last), (half, small)),
-        Stage("refine", finest, config.refine_steps, (last, last), (small, small / 2), consensus=True),
+        Stage("refine", finest, config.refine_steps, (last, last), (small, small / 2), True, config.tolerance),
     ]
     return [stage for stage in stages if stage.steps > 0]
 

@@ -7,6 +7,7 @@ import torch
 from meshopt import raster
 from meshopt.config import OptimizeConfig
 from meshopt.optimize import optimize_stage, schedule
+from meshopt.optimize.loop import FALL_STEPS, fall
 from meshopt.optimize.stages import Stage
 from meshopt.topology import topology
 
@@ -101,3 +102,9 @@ def test_face_budget_sets_the_last_edge_length(views):
 def test_stages_without_steps_are_left_out(views):
     config = OptimizeConfig(coarse_steps=0, refine_steps=0)
     assert [s.name for s in schedule(config, views, 3.0, None)] == ["fine"]
+
+
+def test_fall_compares_the_last_steps_with_those_before():
+    assert fall([1.0] * (2 * FALL_STEPS - 1)) is None
+    assert fall([9.0] + [1.0] * FALL_STEPS + [0.9] * FALL_STEPS) == pytest.approx(0.1)
+    assert fall([1.0] * FALL_STEPS + [2.0] * FALL_STEPS) == 0.0
