@@ -48,10 +48,10 @@ class InitialConfig(Settings):
     """auto (carved, or normals where all views look along one line), carved (the hull less what stands before each
     view's estimated depth), hull (visual hull of the masks), normals (relief of the front, and of the back where a view
     shows it), sphere, or a mesh file."""
-    grid: int = Field(128, ge=16, le=512)
-    """Voxels along each side of the scene's cube."""
-    depth: int = Field(128, ge=16, le=512)
-    """Pixels along the longer side of the depth maps that carve the hull."""
+    grid: int | None = Field(None, ge=16, le=512)
+    """Voxels along each side of the scene's cube; null takes 128, and up to twice as many where parts are thin."""
+    depth: int | None = Field(None, ge=16, le=512)
+    """Pixels along the longer side of the depth maps that carve the hull; null takes as many as voxels."""
     smoothing: float = Field(0.7, ge=0, le=5)
     """Standard deviation, in voxels, of the Gaussian that smooths the field before its surface is taken."""
     sweeps: int = Field(5, ge=1, le=50)

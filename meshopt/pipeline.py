@@ -28,6 +28,7 @@ from meshopt.optimize.loop import FALL_STEPS
 from meshopt.raster.protocol import Rasterizer
 from meshopt.remesh import to_faces
 from meshopt.topology import topology
+from meshopt.untangle import untangle
 from meshopt.views import ViewSet
 
 INITIAL_METHODS = ("auto", "carved", "hull", "normals", "sphere")
@@ -97,7 +98,7 @@ class _Run:
         self.notes = list(views.notes)
         self.stages: list[dict[str, Any]] = []
         self.curves: dict[str, dict[str, list[float]]] = {}
-        self.convergence: dict[str, dict[str, Any]] = {}
+        self.details: dict[str, dict[str, Any]] = {}  # of stages, for the report
 
     def reconstruct(self) -> Reconstruction:
         mesh = self.timed("initial", self.initial)
@@ -107,6 +108,7 @@ class _Run:
             mesh = self.timed(stage.name, partial(self.optimize, stage, mesh))
         if budget is not None:
             mesh = self.timed("faces", partial(self.to_budget, mesh, budget))
+        mesh = self.timed("untangle", partial(self.untangled, mesh))
         mesh = self.timed("color", partial(self.colored, mesh))
         renders = render_views(self.backend, mesh, self.views)
         return Reconstruction(mesh, self.views, self.config, self.report(mesh, renders), renders, self.curves)
@@ -117,7 +119,7 @@ class _Run:
         began = time.perf_counter()
         mesh = work()
         row = {"name": name, "seconds": round(time.perf_counter() - began, 3), "faces": len(mesh.faces)}
-        self.stages.append(row | self.convergence.get(name, {}))
+        self.stages.append(row | self.details.get(name, {}))
         self.on_progress(Progress(name, 1, 1, {"faces": float(len(mesh.faces))}))
         return mesh
 
@@ -145,7 +147,7 @@ class _Run:
 
         done = optimize_stage(mesh, self.views, self.config.optimize, stage, self.backend, on_step)
         self.curves[stage.name] = done.curves
-        self.convergence[stage.name] = {"steps": len(done.curves["normal"]), "last_fall": done.last_fall}
+        self.details[stage.name] = {"steps": len(done.curves["normal"]), "last_fall": done.last_fall}
         if stage.tolerance and done.last_fall is not None and done.last_fall >= stage.tolerance:
             self.notes.append(
                 f"not converged: in the last {FALL_STEPS} steps the loss still fell by {100 * done.last_fall:.1f} %;"
@@ -156,6 +158,16 @@ class _Run:
     def to_budget(self, mesh: Mesh, faces: int) -> Mesh:
         result = to_faces(mesh.vertices, mesh.faces, faces)
         return Mesh(result[0], result[1])
+
+    def untangled(self, mesh: Mesh) -> Mesh:
+        result = untangle(mesh.vertices, mesh.faces)
+        self.details["untangle"] = {
+            "crossing": [result.crossing_before, result.crossing_after],
+            "folded": [result.folded_before, result.folded_after],
+        }
+        if result.crossing_after:
+            self.notes.append(f"{result.crossing_after} of {len(result.faces)} faces still cross others")
+        return Mesh(result.vertices, result.faces)
 
     def colored(self, mesh: Mesh) -> Mesh:
         return replace(mesh, colors=blend_colors(self.backend, mesh, self.views))

@@ -217,9 +217,9 @@ def weld(
     return keep_faces(vertices, merged, (a != b) & (b != c) & (c != a))
 
 
-def flipped(vertices: Float[Tensor, "N 3"], faces: Int[Tensor, "F 3"]) -> Bool[Tensor, " F"]:
-    """Which faces are folded over: the normal is more than 150 degrees from those of two or three edge
-    neighbours, or opposes the angle-weighted mean normals of two or three of its vertices.
+def flipped(vertices: Float[Tensor, "N 3"], faces: Int[Tensor, "F 3"], fold: float = float(FOLD)) -> Bool[Tensor, " F"]:
+    """Which faces are folded over: the normal is more than 150 degrees (`fold` is the cosine) from those of two or
+    three edge neighbours, or opposes the angle-weighted mean normals of two or three of its vertices.
 
     Two, because a sharp blade has one such neighbour, and a tip one such vertex. Faces without area do not
     count. Angle weights: Thürmer & Wüthrich 1998.
@@ -233,7 +233,7 @@ def flipped(vertices: Float[Tensor, "N 3"], faces: Int[Tensor, "F 3"]) -> Bool[T
     mean = np.stack([np.bincount(index, weighted[:, k], minlength=len(vertices)) for k in range(3)], axis=1)
     opposed = np.einsum("fkx,fx->fk", mean[index].reshape(-1, 3, 3), normal) < -1e-9
     pairs = _edge_table(_numpy(faces)).pairs // 3
-    folded = pairs[(normal[pairs[:, 0]] * normal[pairs[:, 1]]).sum(axis=1) < FOLD]
+    folded = pairs[(normal[pairs[:, 0]] * normal[pairs[:, 1]]).sum(axis=1) < fold]
     folds = np.bincount(folded.reshape(-1), minlength=len(normal))
     return torch.from_numpy((opposed.sum(axis=1) >= 2) | (folds >= 2)).to(faces.device)
 

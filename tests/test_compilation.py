@@ -71,7 +71,7 @@ logging.basicConfig(level=logging.INFO, format="%(message)s")
 {early}
 import meshopt
 from meshopt import compilation, intersections_kernels
-print(intersections_kernels.mark_crossing.stats.cache_path)
+print(intersections_kernels.find_pairs.stats.cache_path)
 """
 
 

@@ -283,7 +283,7 @@ def test_progress_sees_every_stage(views: ViewSet) -> None:
     heard: list[Progress] = []
     found = reconstruct(views, quick("output.faces=2000"), heard.append)
     assert list(dict.fromkeys(p.stage for p in heard)) == [s["name"] for s in found.report["stages"]]
-    assert {"initial", "coarse", "fine", "refine", "faces", "color"} == {p.stage for p in heard}
+    assert {"initial", "coarse", "fine", "refine", "faces", "untangle", "color"} == {p.stage for p in heard}
     for stage in {p.stage for p in heard}:
         steps = [p for p in heard if p.stage == stage]
         assert all(0 <= p.step <= p.total for p in steps)

@@ -24,6 +24,12 @@ from meshopt.mesh import Mesh
 from meshopt.views import ViewSet
 
 KINDS = ("auto", "carved", "hull", "normals", "sphere")
+SAMPLES = 128  # along the scene
+THIN = 2.5  # voxels
+FINER = (
+    (1.5, 0.01),
+    (2.0, 0.03),
+)  # how many times more samples where a larger share of a silhouette is thinner than that
 PARALLEL = 0.97  # cosine between the axes of views that look along one line
 PLAIN_RADIUS = 0.5  # scene units: the sphere, where there is no hull
 
@@ -44,17 +50,39 @@ def initial_mesh(views: ViewSet, settings: InitialConfig, given: Mesh | None = N
     that cannot be used.
     """
     device = views.masks.device
+    outlines = [] if given is not None or settings.method not in KINDS else _outlines(views)
+    size = sizes(settings, outlines)
     if given is not None:
-        mesh, notes = given_mesh(given, settings.grid)
+        mesh, notes = given_mesh(given, size.grid)
         return InitialMesh(mesh.to(device), "given", notes)
     kind = settings.method
     if kind not in KINDS:
         raise InputError(f"initial.method {kind!r} is unknown: expected one of {', '.join(KINDS)}, or a mesh file.")
-    outlines = _outlines(views)
     if kind == "auto":
         kind = "normals" if _along_one_line(outlines) else "carved"
-    made = {"carved": _carved, "hull": _hull, "normals": _normals, "sphere": _sphere}[kind](views, outlines, settings)
+    made = {"carved": _carved, "hull": _hull, "normals": _normals, "sphere": _sphere}[kind](
+        views, outlines, settings, size
+    )
     return InitialMesh(made.mesh.to(device), made.kind, made.notes)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How finely an object is looked at: voxels along the scene, pixels along the longer side of depth maps."""
+
+    grid: int
+    depth: int
+
+
+def sizes(settings: InitialConfig, outlines: Sequence[Outline]) -> Sizes:
+    """What the settings say; where they leave it open SAMPLES, and more where silhouettes have thin parts."""
+    finer = 1.0
+    for more, share in FINER:
+        voxel = 2.0 / (SAMPLES * finer)
+        if max((outline.thin_share(THIN * voxel) for outline in outlines), default=0.0) > share:
+            finer = more
+    samples = round(SAMPLES * finer)
+    return Sizes(settings.grid or samples, settings.depth or samples)
 
 
 def _outlines(views: ViewSet) -> list[Outline]:
@@ -70,14 +98,16 @@ def _along_one_line(outlines: Sequence[Outline]) -> bool:
     return bool((np.abs(axes @ axes[0]) > PARALLEL).all())
 
 
-def _observations(views: ViewSet, outlines: Sequence[Outline], settings: InitialConfig) -> list[Observation]:
+def _observations(views: ViewSet, outlines: Sequence[Outline], size: Sizes) -> list[Observation]:
     normals: Float32[np.ndarray, "V H W 3"] = views.normals.detach().cpu().float().numpy()
-    return parallel.run(Observation.of, [(o, normals[o.number], settings.depth) for o in outlines])
+    return parallel.run(Observation.of, [(o, normals[o.number], size.depth) for o in outlines])
 
 
-def _finished(field: Field, hull: Hull, kind: str, settings: InitialConfig, notes: tuple[str, ...]) -> InitialMesh:
+def _finished(
+    field: Field, hull: Hull, kind: str, settings: InitialConfig, size: Sizes, notes: tuple[str, ...]
+) -> InitialMesh:
     """The surface of a field, without voids and parts that no view needs, smoothed."""
-    views = [outline.pixels(settings.depth) for outline in hull.outlines]
+    views = [outline.pixels(size.depth) for outline in hull.outlines]
     field, dropped = needed_parts(without_voids(field), views, seen_counts=kind != "hull")
     field = smoothed(field, settings.smoothing)
     if not field.inside.any():
@@ -90,25 +120,25 @@ def _finished(field: Field, hull: Hull, kind: str, settings: InitialConfig, note
     return InitialMesh(field.mesh(), kind, (*hull.notes, *notes))
 
 
-def _hull(views: ViewSet, outlines: Sequence[Outline], settings: InitialConfig) -> InitialMesh:
-    hull = visual_hull(outlines, settings.grid)
-    return _finished(hull.field, hull, "hull", settings, ())
+def _hull(views: ViewSet, outlines: Sequence[Outline], settings: InitialConfig, size: Sizes) -> InitialMesh:
+    hull = visual_hull(outlines, size.grid)
+    return _finished(hull.field, hull, "hull", settings, size, ())
 
 
-def _carved(views: ViewSet, outlines: Sequence[Outline], settings: InitialConfig) -> InitialMesh:
-    hull = visual_hull(outlines, settings.grid)
-    found = carved(hull.field, _observations(views, hull.outlines, settings), settings)
-    return _finished(found.field, hull, "carved", settings, ())
+def _carved(views: ViewSet, outlines: Sequence[Outline], settings: InitialConfig, size: Sizes) -> InitialMesh:
+    hull = visual_hull(outlines, size.grid)
+    found = carved(hull.field, _observations(views, hull.outlines, size), settings)
+    return _finished(found.field, hull, "carved", settings, size, ())
 
 
-def _normals(views: ViewSet, outlines: Sequence[Outline], settings: InitialConfig) -> InitialMesh:
+def _normals(views: ViewSet, outlines: Sequence[Outline], settings: InitialConfig, size: Sizes) -> InitialMesh:
     """The relief of the first view and of the view from behind it, or of the first view alone with a smooth back."""
     front = outlines[0]
     facing = [float(front.camera.camera.rotation[2] @ o.camera.camera.rotation[2]) for o in outlines]
     behind = int(np.argmin(facing))
     used = [front, outlines[behind]] if facing[behind] < -PARALLEL else [front]
-    hull = visual_hull(used, settings.grid)
-    seen = _observations(views, hull.outlines, settings)
+    hull = visual_hull(used, size.grid)
+    seen = _observations(views, hull.outlines, size)
     half = inflation(seen[0].camera, seen[0].mask)
     thickest = float(half.max())
     room = thickest if len(used) > 1 else 3 * thickest
@@ -117,17 +147,17 @@ def _normals(views: ViewSet, outlines: Sequence[Outline], settings: InitialConfi
     names = " and ".join(outline.name for outline in used)
     if len(used) == 1 and found.depths:
         return _finished(
-            closed_behind(found.field, found.depths[0], half), hull, "normals", settings,
+            closed_behind(found.field, found.depths[0], half), hull, "normals", settings, size,
             (f"the front is the relief of view {names}; the back, which no view shows, is a smooth guess.",),
         )  # fmt: skip
     note = f"the reliefs of views {names}; how thick the object is was guessed from the silhouette."
-    return _finished(found.field, hull, "normals", settings, (note,))
+    return _finished(found.field, hull, "normals", settings, size, (note,))
 
 
-def _sphere(views: ViewSet, outlines: Sequence[Outline], settings: InitialConfig) -> InitialMesh:
+def _sphere(views: ViewSet, outlines: Sequence[Outline], settings: InitialConfig, size: Sizes) -> InitialMesh:
     """As large as the hull, and at its centre."""
     try:
-        field = visual_hull(outlines, settings.grid // 2).field
+        field = visual_hull(outlines, size.grid // 2).field
     except InputError:
         return InitialMesh(icosphere((0.0, 0.0, 0.0), PLAIN_RADIUS), "sphere", ("the masks share no volume.",))
     points = field.points(np.argwhere(field.inside))

@@ -34,6 +34,19 @@ class Outline:
         size = scaled_size(self.mask.shape[0], self.mask.shape[1], min(longest, max(self.mask.shape)))
         return PixelCamera.of(self.camera.camera, *size), resized(self.mask, size) > 0.5
 
+    def thin_share(self, width: float) -> float:
+        """Share of the silhouette's area in parts thinner than `width`, scene units at the origin's depth."""
+        camera, inside = self.camera.camera, self.distance[1:-1, 1:-1] > 0
+        height = 2 * camera.half_extent[1]
+        if camera.projection != "orthographic":
+            height *= abs(float(camera.world_to_camera[2, 3]))
+        radius = 0.5 * width / (height / len(inside))
+        core = self.distance[1:-1, 1:-1] >= radius
+        if not core.any():
+            return float(inside.any())
+        away = cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        return float((inside & (away > radius + 1.0)).sum() / inside.sum())
+
 
 def signed_distance(mask: Float32[np.ndarray, "H W"]) -> Float32[np.ndarray, "H+2 W+2"]:
     """Distance in pixels to the line where coverage is one half, positive inside; 0 beyond the image counts as outside.

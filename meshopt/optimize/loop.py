@@ -69,9 +69,9 @@ def optimize_stage(
             consensus = _consensus(problem, vertices, faces)
         gradient, losses, face = _gradient(problem, vertices, faces, edge, consensus)
         if step % SIZING_EVERY == 0:
-            lengths = edge_lengths(problem.bending, face, vertices, faces, edge, config.edge_spread)
+            lengths = edge_lengths(problem.bending, face, vertices, faces, edge, stage.spread)
         direction, moments = vertex_step(gradient, moments)
-        vertices = vertices + stage.step_size_at(step) * lengths[:, None] * direction
+        vertices = vertices + stage.step_size_at(step) * lengths.clamp_max(edge)[:, None] * direction
         carried = moments.packed if consensus is None else torch.cat([moments.packed, _packed(consensus)], 1)
         result = remesh(vertices, faces, lengths, carried, settings, result)
         vertices, faces, lengths = result.vertices, result.faces, result.target_length

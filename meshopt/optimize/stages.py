@@ -22,6 +22,7 @@ class Stage:
     steps: int
     edges: tuple[float, float]
     step_sizes: tuple[float, float]
+    spread: float = 1.0  # how many times shorter or longer than that single edges may be
     consensus: bool = False
     tolerance: float = 0.0  # it may end early where the loss falls by a smaller share, see `loop.Convergence`
 
@@ -44,11 +45,11 @@ def schedule(config: OptimizeConfig, views: ViewSet, area: float, faces: int | N
     first = max(config.edge_start * pixel_size(views, coarse), last)
     middle = math.sqrt(first * last)
     big, small = config.step_size, config.step_size_end
-    half = math.sqrt(big * small)
+    half, spread = math.sqrt(big * small), config.edge_spread
     stages = [
         Stage("coarse", coarse, config.coarse_steps, (first, middle), (big, half)),
-        Stage("fine", finest, config.fine_steps, (middle, last), (half, small)),
-        Stage("refine", finest, config.refine_steps, (last, last), (small, small / 2), True, config.tolerance),
+        Stage("fine", finest, config.fine_steps, (middle, last), (half, small), spread),
+        Stage("refine", finest, config.refine_steps, (last, last), (small, small / 2), spread, True, config.tolerance),
     ]
     return [stage for stage in stages if stage.steps > 0]
 
