@@ -81,9 +81,9 @@ class OptimizeConfig(Settings):
     """Steps at half the resolution."""
     fine_steps: int = Field(50, ge=0, le=10_000)
     """Steps at full resolution."""
-    refine_steps: int = Field(40, ge=0, le=10_000)
+    refine_steps: int = Field(60, ge=0, le=10_000)
     """At most so many steps towards one target normal per vertex, blended from all views that see it."""
-    tolerance: float = Field(0.01, ge=0, le=1)
+    tolerance: float = Field(0.02, ge=0, le=1)
     """The refining stage ends when the loss falls by less than this share in ten steps; 0 takes all steps."""
     edge_start: float = Field(5.0, gt=0, le=100)
     """Edge length of the first step, in pixels of the coarse stage."""

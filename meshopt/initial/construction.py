@@ -27,7 +27,7 @@ KINDS = ("auto", "carved", "hull", "normals", "sphere")
 SAMPLES = 128  # along the scene
 THIN = 2.5  # voxels
 FINER = (
-    (1.5, 0.01),
+    (1.5, 0.05),
     (2.0, 0.03),
 )  # how many times more samples where a larger share of a silhouette is thinner than that
 PARALLEL = 0.97  # cosine between the axes of views that look along one line

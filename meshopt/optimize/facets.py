@@ -13,7 +13,7 @@ from torch import Tensor
 
 from meshopt import parallel
 from meshopt.mesh import face_normals
-from meshopt.optimize import facet_kernels
+from meshopt.optimize import facet_kernels, surface
 from meshopt.raster.arrays import as_array
 
 COHERENCE_POWER = 10.0  # pixels that spread by 10 degrees count 0.86, by 20 degrees 0.54, by 30 degrees 0.24
@@ -55,5 +55,17 @@ def facet_loss(
     `normals` and `weight` are sums over each face's pixels: of weight times unit normal, and of weight. A face whose
     pixels differ among themselves lies across a crease, counts less, and is left to find its place.
     """
+    if vertices.device.type == "cpu":
+        return surface.facet_loss(vertices, faces, normals, weight, COHERENCE_POWER)
+    return plain_facet_loss(vertices, faces, normals, weight)
+
+
+def plain_facet_loss(
+    vertices: Float[Tensor, "N 3"],
+    faces: Int[Tensor, "F 3"],
+    normals: Float[Tensor, "F 3"],
+    weight: Float[Tensor, " F"],
+) -> Float[Tensor, ""]:
+    """`facet_loss` on any device."""
     alike = (normals.norm(dim=-1) / weight.clamp_min(1e-12)) ** COHERENCE_POWER
     return (alike * (weight - (face_normals(vertices, faces) * normals).sum(-1))).sum()

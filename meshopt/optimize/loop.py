@@ -15,6 +15,7 @@ from torch.nn.functional import normalize
 from meshopt.config import OptimizeConfig
 from meshopt.errors import InputError
 from meshopt.mesh import Mesh, face_cross, vertex_normals
+from meshopt.optimize import surface
 from meshopt.optimize.colors import blend_colors
 from meshopt.optimize.consensus import Consensus, consensus_normals
 from meshopt.optimize.facets import facet_loss, sums_over_pixels
@@ -163,7 +164,7 @@ def _gradient(
     config, targets = problem.config, problem.targets
     x = vertices.detach().requires_grad_(True)
     with torch.enable_grad():
-        normals = vertex_normals(x, faces)
+        normals = surface.vertex_normals(x, faces)
         of_normals = config.normal_weight * (1.0 if consensus is None else 1.0 - config.refine_consensus)
         factors = (of_normals, config.silhouette_weight, config.robustness)
         images = targets.matrices, targets.image, targets.weight

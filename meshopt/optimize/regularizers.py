@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from meshopt.mesh import at, face_cross
+from meshopt.optimize import surface
 
 
 def laplacian_energy(
@@ -17,6 +18,15 @@ def laplacian_energy(
     With edges of length h on a smooth surface a vertex adds (mean curvature x h^2 / 4)^2 and what its neighbourhood
     lacks in regularity: area x curvature^2 in sum, whatever the resolution, since there are about 1 / h^2 vertices.
     """
+    if vertices.device.type == "cpu":
+        return surface.laplacian_energy(vertices, faces, weight)
+    return plain_laplacian_energy(vertices, faces, weight)
+
+
+def plain_laplacian_energy(
+    vertices: Float[Tensor, "N 3"], faces: Int[Tensor, "F 3"], weight: Float[Tensor, "N"]
+) -> Float[Tensor, ""]:
+    """`laplacian_energy` on any device."""
     offset = neighbour_mean(vertices, faces) - vertices
     return (weight * offset.square().sum(-1)).sum()
 
