@@ -23,7 +23,7 @@ from meshopt.optimize.images import normal_loss, render_colors
 from meshopt.optimize.regularizers import inside_out, laplacian_energy
 from meshopt.optimize.sampling import sample_views
 from meshopt.optimize.sizing import SOLID, bending, edge_lengths
-from meshopt.optimize.stages import Stage
+from meshopt.optimize.stages import FACE_AREA, Stage
 from meshopt.optimize.targets import Targets, make_targets
 from meshopt.optimize.vertex_adam import Moments, vertex_step
 from meshopt.raster.protocol import Rasterizer
@@ -31,7 +31,8 @@ from meshopt.remesh import Remeshed, RemeshSettings, remesh
 from meshopt.views import ViewSet
 
 CONSENSUS_EVERY = 10  # steps between two estimates of the vertices' target normals
-SETTLE_PASSES = 6  # of remeshing at most, before the first step
+TOO_FINE = 1.5  # times as many faces as edges of the stage's length make: remeshed before the first step ...
+SETTLE_PASSES = 6  # ... so often at most
 FALL_STEPS = 10  # over which convergence is judged
 SIZING_EVERY = 5  # steps between two estimates of the target edge lengths
 CONSENSUS_POWER = 2.0  # of the cosine to the camera, in their blend
@@ -89,15 +90,16 @@ def optimize_stage(
 
 
 def _settled(mesh: Mesh, edge: float) -> Mesh:
-    """The mesh with edges of about that length: steps that are a share of it would fold a much finer one."""
+    """The mesh, or one with edges of about that length where it is much finer: steps that are a share of it would fold
+    that."""
     vertices, faces = mesh.vertices, mesh.faces
+    enough = float(face_cross(vertices, faces).norm(dim=-1).sum()) / 2 / (FACE_AREA * edge**2)
     result: Remeshed | None = None
     for _ in range(SETTLE_PASSES):
-        before = len(faces)
+        if len(faces) < TOO_FINE * enough:
+            break
         result = remesh(vertices, faces, torch.full_like(vertices[:, 0], edge), previous=result)
         vertices, faces = result.vertices, result.faces
-        if abs(len(faces) - before) < 0.1 * before:
-            break
     return Mesh(vertices, faces)
 
 
