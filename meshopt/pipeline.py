@@ -165,8 +165,9 @@ class _Run:
             "crossing": [result.crossing_before, result.crossing_after],
             "folded": [result.folded_before, result.folded_after],
         }
-        if result.crossing_after:
-            self.notes.append(f"{result.crossing_after} of {len(result.faces)} faces still cross others")
+        if result.crossing_after or result.folded_after:
+            left = f"{result.crossing_after} cross others, {result.folded_after} are folded over"
+            self.notes.append(f"of {len(result.faces)} faces some could not be untangled: {left}")
         return Mesh(result.vertices, result.faces)
 
     def colored(self, mesh: Mesh) -> Mesh:
