@@ -8,7 +8,7 @@ its shortest edges are collapsed. In the end vertices go back as far as nothing 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -31,8 +31,10 @@ DIRECTION = (0.5377, 0.7391, 0.4057)  # of the rays: along nothing that objects 
 class UntangleSettings:
     """How long and how far to go."""
 
+    attempts: int = 3
+    """Beginnings from what the one before has left: with small neighbourhoods again."""
     rounds: int = 100
-    """Attempts at most, each a search for what is wrong and a move of what was found."""
+    """In each attempt at most: a search for what is wrong and a move of what was found."""
     stalled: int = 6
     """After so many rounds that made nothing better, the shortest edges of what is wrong are collapsed."""
     returns: int = 4
@@ -51,7 +53,7 @@ class UntangleSettings:
     """How far sheets are pushed apart in a round, in edge lengths."""
 
 
-QUICK = UntangleSettings(rounds=2, returns=3, sweeps=1, folds=False)
+QUICK = UntangleSettings(attempts=1, rounds=2, returns=3, sweeps=1, folds=False)
 """For a mesh that is optimised on: most of what crosses, and the faces stay the same."""
 
 
@@ -83,6 +85,16 @@ def untangle(
     For closed, 2-manifold, consistently oriented meshes, which stay so, with the same genus and components. What is
     not near a crossing keeps its bits; never more faces cross than before. Deterministic, on one CPU core.
     """
+    first = last = _attempt(vertices, faces, attributes, settings)
+    for _ in range(1, settings.attempts):
+        if (last.crossing_after, last.folded_after) == (0, 0):
+            break
+        again = _attempt(last.vertices, last.faces, last.attributes, settings)
+        last = replace(again, rounds=last.rounds + again.rounds)
+    return replace(last, crossing_before=first.crossing_before, folded_before=first.folded_before)
+
+
+def _attempt(vertices: Tensor, faces: Tensor, attributes: Tensor | None, settings: UntangleSettings) -> Untangled:
     points = vertices.detach().cpu().numpy()
     work = _Tangle(points.astype(np.float64), faces.detach().cpu().numpy().astype(np.int32), points.dtype, settings)
     before = work.defects()
