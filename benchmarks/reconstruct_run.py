@@ -38,7 +38,7 @@ def main() -> None:
     meshopt.save_mesh(result.world_mesh, options.mesh)
     steps = {name: max(map(len, curves.values()), default=0) for name, curves in result.curves.items()}
     figures |= {"stages": result.report["stages"], "steps": steps, "own_views": result.report["views"]}
-    options.figures.write_text(json.dumps(figures | {"notes": result.report["notes"]}))
+    options.figures.write_text(json.dumps(figures))
 
 
 def configuration(quality: str | None, overrides: list[str]) -> meshopt.Config:

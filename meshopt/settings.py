@@ -148,10 +148,17 @@ def dump(settings: Settings, indent: int = 0) -> str:
             blocks.append(f"\n{comment}{margin}{name}:\n{dump(value, indent + 2)}".rstrip())
             continue
         comment = _wrapped(_documentation(field), margin + "# ")
-        shown = yaml.safe_dump(values[name], default_flow_style=True, width=10**6, allow_unicode=True)
+        shown = _one_line(values[name])
+        if yaml.safe_load(shown) != values[name]:  # YAML's own line breaks, as U+0085: they have to be escaped
+            shown = _one_line(values[name], readable=False)
         shown = shown.removesuffix("...\n").removesuffix("\n").replace("\n", f"\n{margin}")
         blocks.append(f"{comment}{margin}{name}: {shown}")
     return "\n".join(blocks) + "\n"
+
+
+def _one_line(value: Any, readable: bool = True) -> str:
+    text: str = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=readable)
+    return text
 
 
 def closest(word: str, choices: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import Field, model_validator
 
@@ -121,6 +121,8 @@ def test_settings_are_frozen() -> None:
         Outer().count = 3  # type: ignore[misc]
 
 
+@example(count=1, rate=1.0, name="\x85", mode="auto")
+@example(count=1, rate=1.0, name="a\u2028 \u2029b", mode="auto")
 @given(
     count=st.integers(1, 100),
     rate=st.floats(0, 10, exclude_min=True, allow_subnormal=True),
