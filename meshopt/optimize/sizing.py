@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from meshopt.mesh import face_cross
+from meshopt.optimize.facets import sums_over_pixels
 from meshopt.optimize.regularizers import neighbour_mean
 from meshopt.optimize.targets import Targets
 
@@ -65,12 +66,9 @@ def edge_lengths(
     """
     if spread <= 1:
         return torch.full_like(vertices[:, 0], edge)
-    shown = (face >= 0) & ~bent.isnan()
-    index = face[shown].long()
-    total = torch.bincount(index, weights=bent[shown], minlength=len(faces)).to(vertices)
-    count = torch.bincount(index, minlength=len(faces)).to(vertices)
-    area = face_cross(vertices, faces).norm(dim=-1)
-    of_faces = torch.stack([total, count, area], 1)
+    known = torch.stack([bent.nan_to_num(0.0), (~bent.isnan()).to(bent)], 1)
+    told = sums_over_pixels(face, known, len(faces)).sum(0)[:, :2]
+    of_faces = torch.cat([told, face_cross(vertices, faces).norm(dim=-1)[:, None]], 1)
     sums = torch.zeros(len(vertices), 3, device=vertices.device)
     for corner in range(3):
         sums = sums.index_add(0, faces[:, corner].long(), of_faces)
