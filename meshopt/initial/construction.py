@@ -50,14 +50,14 @@ def initial_mesh(views: ViewSet, settings: InitialConfig, given: Mesh | None = N
     that cannot be used.
     """
     device = views.masks.device
-    outlines = [] if given is not None or settings.method not in KINDS else _outlines(views)
-    size = sizes(settings, outlines)
     if given is not None:
-        mesh, notes = given_mesh(given, size.grid)
+        mesh, notes = given_mesh(given, sizes(settings, ()).grid)
         return InitialMesh(mesh.to(device), "given", notes)
     kind = settings.method
     if kind not in KINDS:
         raise InputError(f"initial.method {kind!r} is unknown: expected one of {', '.join(KINDS)}, or a mesh file.")
+    outlines = _outlines(views)
+    size = sizes(settings, outlines)
     if kind == "auto":
         kind = "normals" if _along_one_line(outlines) else "carved"
     made = {"carved": _carved, "hull": _hull, "normals": _normals, "sphere": _sphere}[kind](
