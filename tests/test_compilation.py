@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import gc
+import importlib
 import importlib.util
 import os
 import subprocess
@@ -160,3 +163,40 @@ def test_numba_agrees_about_the_users_folder() -> None:
     from numba.misc.appdirs import AppDirs
 
     assert compilation.user_cache() == Path(AppDirs(appname="numba", appauthor=False).user_cache_dir)
+
+
+def test_only_kernels_call_inner_kernels() -> None:
+    """A call from Python of a kernel without its wrapper for Python ends the process."""
+    package = ROOT / "meshopt"
+    inner = set()
+    for file in package.rglob("*kernels.py"):
+        name = ".".join(file.relative_to(ROOT).with_suffix("").parts)
+        options = (
+            (key, getattr(kernel, "targetoptions", {})) for key, kernel in vars(importlib.import_module(name)).items()
+        )
+        inner |= {(file.stem, key) for key, given in options if given.get("no_cpython_wrapper")}
+    assert ("guard_kernels", "planes") in inner
+    folders = ("meshopt", "cli", "tests", "benchmarks")
+    for file in (file for folder in folders for file in (ROOT / folder).rglob("*.py")):
+        if not (file.name.endswith("kernels.py") and package in file.parents):
+            assert not _mentioned(ast.parse(file.read_text())) & inner, file
+
+
+def _mentioned(tree: ast.Module) -> set[tuple[str, str]]:
+    """What a file takes from modules: (module's last name, name)."""
+    aliases, found = {}, set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {(node.module.split(".")[-1], alias.name) for alias in node.names}
+            aliases |= {alias.asname or alias.name: alias.name for alias in node.names}
+    attributes = (
+        node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    )
+    return found | {(aliases.get(node.value.id, node.value.id), node.attr) for node in attributes}
+
+
+def test_patient_collection_ends() -> None:
+    before = gc.get_threshold()
+    with compilation.patient_collection():
+        assert gc.get_threshold() > before
+    assert gc.get_threshold() == before

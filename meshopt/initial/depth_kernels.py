@@ -9,12 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from meshopt.compilation import INNER, KERNEL
 from meshopt.initial.field_kernels import sample
 
 NEVER = np.float32(1e9)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def add_hull(cost, start, stop, rays, columns, rows, depths, values, origin, spacing, tolerance, weight):
     """Cost of points outside the field: grows over three tolerances from half a tolerance outside."""
     for p in range(cost.shape[0]):
@@ -29,7 +30,7 @@ def add_hull(cost, start, stop, rays, columns, rows, depths, values, origin, spa
             cost[p, d] += weight * min(max(outside, 0.0), 3.0)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def add_disagreement(cost, start, stop, rays, columns, rows, depths, normals, eye, other, matrix, perspective, weight):
     """Cost of points where another view's normal map [H,W,3] (zero outside its mask) differs from normals [P,3].
 
@@ -71,7 +72,7 @@ def add_disagreement(cost, start, stop, rays, columns, rows, depths, normals, ey
             cost[p, d] += weight * share * min(differs / 0.06, 1.0)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**INNER, inline="always")
 def between(total, skip, a0, a1, i, part):
     """total - skip at the label i - part, linear between labels; NEVER outside [a0, a1)."""
     value = NEVER
@@ -84,7 +85,7 @@ def between(total, skip, a0, a1, i, part):
     return value
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def pass_on(total, skip, a0, a1, edge, sign, out, b0, b1):
     """One min-sum message: out[d] = min over a of total[a] - skip[a] + cost of labels a and d at the edge's ends.
 
@@ -116,7 +117,7 @@ def pass_on(total, skip, a0, a1, edge, sign, out, b0, b1):
         out[d] -= lowest
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def propagate(belief, start, stop, index, edges, messages, sweeps):
     """Min-sum belief propagation by sweeps to the right, left, down and up.
 
@@ -152,7 +153,7 @@ def propagate(belief, start, stop, index, edges, messages, sweeps):
                     heard[d] = fresh[d]
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def relax(x, anchor, hold, neighbour, weight, target, steps):
     """Minimises sum weight (x[q] - x[p] - target)^2 + hold (x - anchor)^2 by conjugate gradients, from x [P] on.
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from meshopt.compilation import INNER, KERNEL
+
 OUTSIDE = -1.0  # scene units: the field's value off its grid
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def sample(values, x, y, z):
     """The field at grid coordinates, trilinear."""
     nx, ny, nz = values.shape
@@ -30,7 +32,7 @@ def sample(values, x, y, z):
     return below * (1 - z) + above * z
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def add_silhouette(first, second, which, view, origin, spacing, distance, matrix, perspective, pitch, begin, end):
     """Lowers first and second [X,Y,Z], the two smallest of the views' silhouette distances, `which` gave the first.
 
@@ -67,7 +69,7 @@ def add_silhouette(first, second, which, view, origin, spacing, distance, matrix
                     second[i, j, k] = value
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def cast(values, origin, spacing, rays, columns, rows, step, found):
     """Into found [P,4], for each ray: depths of the first entry and of the last exit (inf, -inf: it stays outside),
     the largest value met, and its depth. `step` is in grid steps."""
@@ -107,7 +109,7 @@ def cast(values, origin, spacing, rays, columns, rows, step, found):
             found[p, 1] = far
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def carve(values, origin, spacing, depth, cosine, matrix, perspective, jump, reach, begin, end):
     """Lowers the field to the signed distance behind a depth map [H,W] (inf: unknown), along its normals.
 

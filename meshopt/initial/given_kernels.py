@@ -6,8 +6,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from meshopt.compilation import KERNEL
 
-@njit(cache=True, nogil=True)
+
+@njit(**KERNEL)
 def toggle(corners, crossings):
     """Counts, at the first sample behind it, each crossing of a face [F,3,3] (grid coordinates) with a grid line
     along the last axis. Of lines through an edge, one of the two faces gets it (top-left rule)."""

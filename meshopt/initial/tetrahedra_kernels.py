@@ -6,8 +6,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from meshopt.compilation import KERNEL
 
-@njit(cache=True, nogil=True)
+
+@njit(**KERNEL)
 def count(values, counts):
     """Numbers of vertices and of mixed cells (corners on both sides), into counts [2]."""
     nx, ny, nz = values.shape
@@ -29,7 +31,7 @@ def count(values, counts):
     counts[1] = mixed
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def march(values, paths, cases, clip, ids, vertices, faces):
     """Fills vertices [N,3] (in grid steps) and faces; gives the number of faces.
 

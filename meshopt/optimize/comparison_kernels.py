@@ -19,12 +19,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from meshopt.compilation import INNER, KERNEL
+
 CHUNK = 64  # faces at once: one per lane of vector instructions
 ROWS = 32  # at once: what they need then stays in a core's cache
 SLIVER = np.float32(1.0 / 256.0)  # doubled pixel area: below, snapping decides what a pixel shows, and N is the mean
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def number(face, top, bottom, slot_of, runs, run_from, listed, origin):
     """Numbers the visible faces, and finds the runs of pixels of a row that see one face. Gives how many faces.
 
@@ -58,7 +60,7 @@ def number(face, top, bottom, slot_of, runs, run_from, listed, origin):
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def transform(vertices, normals, matrix, clip, packed):
     """Clip positions [N,4] of world positions [N,3], and those with the normals: `packed` [N,8] is x, y, w, normal."""
     for i in range(vertices.shape[0]):
@@ -69,7 +71,7 @@ def transform(vertices, normals, matrix, clip, packed):
         packed[i, 3], packed[i, 4], packed[i, 5] = normals[i, 0], normals[i, 1], normals[i, 2]
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def to_world(grad, matrix, to_vertices, to_normals):
     """Adds the gradient to x, y, w and normal of each vertex [N,8] to those to world positions and normals [N,3]."""
     for i in range(grad.shape[0]):
@@ -79,7 +81,7 @@ def to_world(grad, matrix, to_vertices, to_normals):
             to_normals[i, k] += grad[i, 3 + k]
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def gather(packed, faces, listed, origin, start, stop, height, width, lanes):
     """Corners relative to the origin, in pixels (x, y, w of each), and normals of the faces [start, stop), by lane."""
     one, two = np.float32(1), np.float32(2)
@@ -97,7 +99,7 @@ def gather(packed, faces, listed, origin, start, stop, height, width, lanes):
                 lanes[9 + 3 * k + c, lane] = packed[i, 3 + c]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(**INNER, error_model="numpy", inline="always")
 def lines(lanes, j):
     """l_k (a, b, c of each), the factor 1 / det, and the weight of the plain mean: one of the two is 0."""
     x0, y0, w0, x1, y1, w1 = lanes[0, j], lanes[1, j], lanes[2, j], lanes[3, j], lanes[4, j], lanes[5, j]
@@ -112,7 +114,7 @@ def lines(lanes, j):
     return a0, b0, c0, a1, b1, c1, a2, b2, c2, scale, mean
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def planes(packed, faces, listed, origin, count, height, width, work, corners):
     """G of the first `count` listed faces, and zeros for its gradient."""
     lanes = np.zeros((27, CHUNK), np.float32)
@@ -138,7 +140,7 @@ def planes(packed, faces, listed, origin, count, height, width, work, corners):
                 work[n, c], work[n, 9 + c] = lanes[18 + c, n - start], np.float32(0)
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def copy_corners(source, target):
     """The first 18 rows, see `gather`."""
     for c in range(18):
@@ -146,7 +148,7 @@ def copy_corners(source, target):
             target[c, j] = source[c, j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def scatter(faces, listed, origin, count, height, width, work, corners, grad):
     """Adds to `grad` [N,8], of x, y, w and of the normal, what the gradient to G means for them."""
     lanes = np.zeros((45, CHUNK), np.float32)
@@ -173,7 +175,7 @@ def scatter(faces, listed, origin, count, height, width, work, corners, grad):
                     grad[i, 3 + c] += lanes[27 + 3 * k + c, j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(**INNER, error_model="numpy", inline="always")
 def corner_gradients(lanes, j):
     """From the gradient g to G (rows 18 to 26) those to the normals (27 to 35) and to the corners (36 to 44).
 
@@ -221,7 +223,7 @@ def corner_gradients(lanes, j):
     lanes[44, j] = ga0 * y1 - gb0 * x1 + x0 * gb1 - y0 * ga1
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def compare(packed, faces, face, target, weight, factors, slot_of, lists, grad):
     """Costs of all pixels, those without a face included; adds to the gradient `grad` [N,8].
 
@@ -250,7 +252,7 @@ def compare(packed, faces, face, target, weight, factors, slot_of, lists, grad):
     return of_normals, of_coverage
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def spread(runs, first, last, origin, work, row, normals):
     """N at the pixels of a row; 0 where there is no face."""
     normals[:] = 0
@@ -266,7 +268,7 @@ def spread(runs, first, last, origin, work, row, normals):
             x, y, z = x + dx, y + dy, z + dz
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+@njit(**INNER, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 def compare_row(nx, ny, nz, tx, ty, tz, coverage, weight, factors):
     """Costs of a row's pixels; N becomes the gradient to N."""
     of_normals, of_coverage, soft = factors
@@ -288,7 +290,7 @@ def compare_row(nx, ny, nz, tx, ty, tz, coverage, weight, factors):
     return of_normals * soft * normal_sum, of_coverage * coverage_sum
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def collect(runs, first, last, origin, work, row, gradients):
     """Adds a row's gradients to N to the gradients to G."""
     for r in range(first, last):

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from numba import njit
 
+from meshopt.compilation import KERNEL
 
-@njit(cache=True, nogil=True)
+
+@njit(**KERNEL)
 def add_up(face, planes, sums):
     """Adds each pixel's values, planes [C,H,W], to those of the face that it shows, sums [F,C+1], and 1 to the last."""
     height, width = face.shape

@@ -9,8 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from meshopt.compilation import INNER, KERNEL
 
-@njit(cache=True, nogil=True)
+
+@njit(**KERNEL)
 def take_out(face, index, place, kept):
     """Marks the pixels of all pairs in `face` [H*W] as below -1, and lists them: their number.
 
@@ -28,7 +30,7 @@ def take_out(face, index, place, kept):
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def put_back(face, place, kept, width, listed, origin, slot):
     """Undoes `take_out`, and lists those of the pixels that show a face: their number.
 
@@ -44,7 +46,7 @@ def put_back(face, place, kept, width, listed, origin, slot):
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def compare_blended(slot, work, place, index, value, target, weight, factors, grad):
     """What blending changes in the costs that `compare` found with these pixels empty.
 
@@ -90,7 +92,7 @@ def compare_blended(slot, work, place, index, value, target, weight, factors, gr
     return of_normals * soft * normal_sum, of_coverage * coverage_sum
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def blend_back(index, value, image, slope, grad):
     """From the gradients to blended pixels, in place, those to the pixels before; adds those to the edges' ends."""
     blended = slope.copy()

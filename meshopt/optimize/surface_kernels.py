@@ -12,10 +12,12 @@ import math
 import numpy as np
 from numba import njit
 
+from meshopt.compilation import INNER, KERNEL
+
 TINY = 1e-20  # of lengths, as in `mesh.vertex_normals`
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(**INNER, error_model="numpy", inline="always")
 def edges(vertices, a, b, c):
     """v_1 - v_0 and v_2 - v_0."""
     x, y, z = vertices[a, 0], vertices[a, 1], vertices[a, 2]
@@ -23,13 +25,13 @@ def edges(vertices, a, b, c):
     return u, (vertices[c, 0] - x, vertices[c, 1] - y, vertices[c, 2] - z)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(**INNER, error_model="numpy", inline="always")
 def cross(u, v):
     """u x v."""
     return u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(**INNER, error_model="numpy", inline="always")
 def add_cross_gradient(grad, a, b, c, u, v, g):
     """Adds to the gradient to the corners that to the face's normal g."""
     p, q = cross(v, g), cross(g, u)
@@ -39,7 +41,7 @@ def add_cross_gradient(grad, a, b, c, u, v, g):
         grad[c, k] += q[k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def vertex_normals(vertices, faces, normals, lengths):
     """Unit normals [N,3], and the lengths [N] of the sums of the faces' normals that they were."""
     normals[:] = 0
@@ -58,7 +60,7 @@ def vertex_normals(vertices, faces, normals, lengths):
             normals[i, k] /= lengths[i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def vertex_normals_backward(vertices, faces, normals, lengths, grad_normals, across, grad):
     """Adds the gradient to the vertices [N,3]. Work space: `across` [N,3], the gradient to the sums."""
     for i in range(normals.shape[0]):
@@ -78,7 +80,7 @@ def vertex_normals_backward(vertices, faces, normals, lengths, grad_normals, acr
         add_cross_gradient(grad, a, b, c, u, v, g)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def laplacian(vertices, faces, weight, degree, offset, grad):
     """Sum of weight times squared distance to the neighbours' mean; its gradient into `grad` [N,3], all 0 before.
 
@@ -110,7 +112,7 @@ def laplacian(vertices, faces, weight, degree, offset, grad):
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def facets(vertices, faces, normals, weight, power, grad):
     """`facets.facet_loss`; its gradient is added to `grad` [N,3]."""
     total = 0.0

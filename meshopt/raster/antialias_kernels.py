@@ -12,11 +12,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from meshopt.compilation import INNER, KERNEL
+
 MAX_STEPS = 1024  # faces between a silhouette edge and the pixel it belongs to
 MARGIN = 1.0 / 128.0  # pixels: an edge this near to a pixel's centre may lie on either side of it; snapping moves it
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def neighbours(faces, start, entry, across):
     """The face across each edge, into `across` [F,3]; edge k is opposite vertex k.
 
@@ -62,13 +64,13 @@ def neighbours(faces, start, entry, across):
                 across[code // 6, code % 6 // 2] = -2 - other // 6 if along else other // 6
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def repeats(faces, f):
     """Whether a face has a repeated vertex."""
     return faces[f, 0] == faces[f, 1] or faces[f, 1] == faces[f, 2] or faces[f, 2] == faces[f, 0]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def facing(clip, faces, front):
     """Which of its two sides each face shows: whether v_0 . (v_1 x v_2) > 0 with v = (x, y, w)."""
     for f in range(faces.shape[0]):
@@ -79,7 +81,7 @@ def facing(clip, faces, front):
         front[f] = x * (uy * vw - uw * vy) + y * (uw * vx - ux * vw) + w * (ux * vy - uy * vx) > 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def folds(across, front, f, k):
     """Whether edge k of face f is a silhouette: its faces lie on one side of it in the image."""
     g = across[f, k]
@@ -88,13 +90,13 @@ def folds(across, front, f, k):
     return g == -1 or front[-2 - g] == front[f]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def above(clip, i, p, level):
     """On which side of the line s/w = level a vertex lies, s being the other axis than p."""
     return clip[i, 1 - p] - level * clip[i, 3] >= 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def cross(clip, i, j, p, level):
     """Where edge (i, j) meets the line s/w = level, p and s = 1 - p being axes.
 
@@ -110,7 +112,7 @@ def cross(clip, i, j, p, level):
     return alpha, beta, alpha * clip[i, p] + beta * clip[j, p]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def reaches(clip, faces, across, front, f, i, j, target, beyond, p, level, limit, sign):
     """Whether the walk from edge (i, j) into face f, along the line s/w = level, meets face `target`, not `beyond`.
 
@@ -142,7 +144,7 @@ def reaches(clip, faces, across, front, f, i, j, target, beyond, p, level, limit
     return False
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def lines(clip, i, j, s, size):
     """First and one past the last pixel line across axis s whose centres edge (i, j) may meet."""
     wi, wj = np.float64(clip[i, 3]), np.float64(clip[j, 3])
@@ -157,7 +159,7 @@ def lines(clip, i, j, s, size):
     return max(int(np.floor(low)), 0), min(int(np.floor(high)) + 2, size)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def part(clip, faces, across, front, face, depth, index, value):
     """The pixel pairs of one view that silhouette edges part: their number; the first ones in the arrays.
 
@@ -174,7 +176,7 @@ def part(clip, faces, across, front, face, depth, index, value):
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def part_edge(clip, faces, across, front, shape, face, depth, f, k, index, value, count):
     """`part` for edge k of face f, from that face's side: the number of pairs so far."""
     height, width = shape
@@ -220,7 +222,7 @@ def part_edge(clip, faces, across, front, shape, face, depth, f, k, index, value
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def blend(image, index, value, out):
     """Adds to `out` [H*W,C], a copy of `image`, what each pair mixes.
 
@@ -234,7 +236,7 @@ def blend(image, index, value, out):
             out[into, c] += share * (image[inner, c] - image[outer, c])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def blend_backward(image, index, value, grad_out, grad_image, grad_clip):
     """Adds the gradients to the image (a copy of `grad_out`) and, if those have rows, to clip positions."""
     to_clip = grad_clip.shape[0] > 0

@@ -12,10 +12,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from meshopt.compilation import INNER, KERNEL
+
 TINY = 1e-14  # |t|, twice the area in clip units: smaller faces have no usable derivatives
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def differentiate(clip, faces, top, bottom, face, out):
     """Per pixel du/dX, du/dY, dv/dX, dv/dY [H,W,4]; pixels without a face are left as they are."""
     height, width = face.shape
@@ -44,7 +46,7 @@ def differentiate(clip, faces, top, bottom, face, out):
             out[row, column, 3] = (e[1, 1] - v * sy) * t * per_y
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def differentiate_backward(clip, faces, top, bottom, face, grad, grad_clip):
     """Adds the gradient to x, y, w of each vertex [N,4]: once for each run of pixels that see the same face."""
     height, width = face.shape
@@ -86,7 +88,7 @@ def differentiate_backward(clip, faces, top, bottom, face, grad, grad_clip):
             scatter(points, total, faces, f, grad_clip)
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def edges(clip, faces, f, points, e):
     """The (x, y, w) of the three corners, and e_i = P_j x P_k."""
     for i in range(3):
@@ -97,7 +99,7 @@ def edges(clip, faces, f, points, e):
         e[i, 0], e[i, 1], e[i, 2] = p[1] * q[2] - p[2] * q[1], p[2] * q[0] - p[0] * q[2], p[0] * q[1] - p[1] * q[0]
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def scatter(points, total, faces, f, grad_clip):
     """From dL/de_0, dL/de_1 (less dL/ds) and dL/ds to the corners: of g.(p x q), p gets q x g and q gets g x p."""
     for axis in range(3):
@@ -112,7 +114,7 @@ def scatter(points, total, faces, f, grad_clip):
             grad_clip[faces[f, i], axis if axis < 2 else 3] += value
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def interpolate(attributes, faces, top, bottom, face, change, out):
     """dA/dX, dA/dY of each attribute [H,W,2C] from those of the weights; pixels without a face stay as they are."""
     width, channels = face.shape[1], attributes.shape[1]
@@ -130,7 +132,7 @@ def interpolate(attributes, faces, top, bottom, face, change, out):
                 out[row, column, 2 * c + 1] = u * uy + v * vy
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def interpolate_backward(attributes, faces, top, bottom, face, change, grad, grad_attributes, grad_change):
     """Adds the gradient to the attributes [N,C] and to the weights' derivatives; to either only if it has rows."""
     width, channels = face.shape[1], attributes.shape[1]

@@ -11,8 +11,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from meshopt.compilation import INNER, KERNEL
 
-@njit(cache=True, nogil=True, error_model="numpy")
+
+@njit(**KERNEL, error_model="numpy")
 def interpolate(attributes, faces, top, bottom, face, bary, image):
     """Attributes [N,C] at the pixels that see a face; the others are left as they are."""
     width, channels = image.shape[1], image.shape[2]
@@ -29,7 +31,7 @@ def interpolate(attributes, faces, top, bottom, face, bary, image):
                 image[row, column, c] = b0 * attributes[i0, c] + b1 * attributes[i1, c] + b2 * attributes[i2, c]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def interpolate_backward(attributes, faces, top, bottom, face, bary, grad_image, grad_attributes, grad_bary):
     """Adds the gradient to the attributes [N,C] and to the weights; to either only if its array has rows."""
     width, channels = grad_image.shape[1], grad_image.shape[2]
@@ -52,7 +54,7 @@ def interpolate_backward(attributes, faces, top, bottom, face, bary, grad_image,
             start = stop
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(**INNER, error_model="numpy", inline="always")
 def one_channel(attributes, row, start, stop, i, j, k, c, bary, grad_image, grad_attributes, grad_bary):
     """`interpolate_backward` for the pixels [start, stop) of a row, which see the face (i, j, k)."""
     one = np.float32(1.0)
@@ -73,7 +75,7 @@ def one_channel(attributes, row, start, stop, i, j, k, c, bary, grad_image, grad
         grad_attributes[k, c] += sk
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(**INNER, error_model="numpy", inline="always")
 def four_channels(attributes, row, start, stop, i, j, k, c, bary, grad_image, grad_attributes, grad_bary):
     """`one_channel` for c, c + 1, c + 2, c + 3, written out: half the time, as the pixels are read once."""
     one, c1, c2, c3 = np.float32(1.0), c + 1, c + 2, c + 3
@@ -108,7 +110,7 @@ def four_channels(attributes, row, start, stop, i, j, k, c, bary, grad_image, gr
         add_four(grad_attributes, k, c, r0, r1, r2, r3)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(**INNER, error_model="numpy", inline="always")
 def add_four(gradient, i, c, g0, g1, g2, g3):
     """Adds to four channels of a vertex."""
     gradient[i, c] += g0

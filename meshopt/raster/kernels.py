@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from meshopt.compilation import INNER, KERNEL
 from meshopt.raster.loose_kernels import cover_loose
 from meshopt.raster.triangle_kernels import CHUNK, GUARD, INVALID, LOOSE, SNAPPED, SUBPIXELS, draw
 
@@ -18,7 +19,7 @@ TILE = 8  # pixels: side of the squares whose farthest depth is known when the f
 DEEPEST = np.float32(1.0000001)  # the first float32 beyond the far plane
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def project(clip, height, width, points):
     """Raster position (1/256 pixel, whole numbers), z/w and state of each vertex of one view, into [N,4]."""
     sx, sy = 0.5 * width * SUBPIXELS, 0.5 * height * SUBPIXELS
@@ -39,7 +40,7 @@ def project(clip, height, width, points):
         points[i, 3] = state
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def cover(clip, faces, points, top, bottom, later, face, depth, behind, floor):
     """The nearest face (-1: none) at each pixel centre, and its z/w. Of equal depths the lower face wins.
 
@@ -66,7 +67,7 @@ def cover(clip, faces, points, top, bottom, later, face, depth, behind, floor):
                 cover_loose(clip, faces, f, points, top, bottom, face, depth, behind, floor)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def near_side(faces, points):
     """Which sign of the area in the image nearer faces tend to have: a guess from some of them, for speed only."""
     total = 0.0
@@ -79,7 +80,7 @@ def near_side(faces, points):
     return 1.0 if total >= 0.0 else -1.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def reveal(later, waiting, depth, top, bottom):
     """Moves those of the first `waiting` faces to the front that what is drawn does not hide for sure: their number."""
     tiles, near = tile_depths(depth, top, bottom), later.view(np.float32)
@@ -98,7 +99,7 @@ def reveal(later, waiting, depth, top, bottom):
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def tile_depths(depth, top, bottom):
     """The farthest depth in each square of TILE by TILE pixels."""
     width = depth.shape[1]

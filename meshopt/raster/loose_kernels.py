@@ -6,10 +6,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from meshopt.compilation import INNER
 from meshopt.raster.triangle_kernels import SNAPPED, SUBPIXELS, loses, wins
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def outside(clip, i, j, k):
     """Whether a face lies beyond one of the six planes of the view volume."""
     u, v, w = clip[i, 3], clip[j, 3], clip[k, 3]
@@ -20,7 +21,7 @@ def outside(clip, i, j, k):
     return False
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def edge_line(clip, points, i, j, height, width):
     """Coefficients of a X + b Y + c = v_i x v_j . (X, Y, 1) in subpixels; exactly the negative for (j, i).
 
@@ -41,7 +42,7 @@ def edge_line(clip, points, i, j, height, width):
     return flip * (yi * wj - wi * yj), flip * (wi * xj - xi * wj), flip * (xi * yj - yi * xj)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def extent(clip, i, j, k, axis, size):
     """First and last pixel along an axis that the part of a face before the near plane (z + w = 0) may touch."""
     low, high = np.inf, -np.inf
@@ -61,7 +62,7 @@ def extent(clip, i, j, k, axis, size):
     return int(min(max(low - 2.0, 0.0), float(size))), int(max(min(high + 1.0, size - 1.0), -1.0))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def cover_loose(clip, faces, f, points, top, bottom, face, depth, behind, floor):
     """`cover` for such a face: homogeneous edges at each pixel."""
     height, width = face.shape

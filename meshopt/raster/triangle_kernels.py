@@ -14,6 +14,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from meshopt.compilation import INNER
+
 SUBPIXELS = 256  # per pixel
 GUARD = 1 << 14  # pixels: beyond, a vertex is not snapped; keeps the arithmetic here exact in float64
 # state of a vertex: LOOSE = behind the camera or beyond the guard band; sums tell whether all three are SNAPPED
@@ -24,7 +26,7 @@ SMALL = 10  # pixels: the edge functions of triangles up to this width and heigh
 I127, I128, I8, I0 = np.int32(127), np.int32(128), np.int32(8), np.int32(0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def draw(ids, count, side, faces, points, top, bottom, face, depth, behind, floor, later, waiting):
     """Paints `count` faces whose vertices are all SNAPPED; the others are left out.
 
@@ -64,7 +66,7 @@ def draw(ids, count, side, faces, points, top, bottom, face, depth, behind, floo
     return waiting
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(**INNER, error_model="numpy", inline="always")
 def prepare(ids, count, side, faces, points, top, bottom, width, numbers, starts, box):
     """What painting needs of each face: see `draw`. `turn` is 0 for faces that are not to be drawn."""
     corners = np.empty((12, CHUNK), np.float32)
@@ -137,23 +139,23 @@ def prepare(ids, count, side, faces, points, top, bottom, width, numbers, starts
         starts[5, k] = (area * side if side != 0.0 else 1.0) if usable else 0.0
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**INNER, inline="always")
 def lower(a, b):
     return a if a < b else b
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**INNER, inline="always")
 def upper(a, b):
     return a if a > b else b
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**INNER, inline="always")
 def loses(right, down):
     """The top-left rule: 0 if a centre exactly on an edge is inside, by the steps of its edge function, else 1."""
     return 0.0 if (right > 0) | ((right == 0) & (down > 0)) else 1.0
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**INNER, inline="always")
 def wins(near, number, at, face, depth, behind, floor):
     """Whether a fragment of a face is what `cover` looks for at this pixel."""
     if floor is not None:
@@ -165,7 +167,7 @@ def wins(near, number, at, face, depth, behind, floor):
     return (near >= np.float32(-1)) & ((near < depth[at]) | ((near == depth[at]) & (number < face[at])))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def paint_small(chosen, ids, numbers, starts, box, width, face, depth, behind, floor):
     """Triangles of up to SMALL by SMALL pixels: their edge functions at LANES pixels of each row."""
     for k in chosen:
@@ -207,7 +209,7 @@ def paint_small(chosen, ids, numbers, starts, box, width, face, depth, behind, f
             row, down, e0, e1, e2 = row + 1, down + 1, e0 + d0, e1 + d1, e2 + d2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def paint_rows(chosen, ids, numbers, starts, box, width, face, depth, behind, floor):
     """Triangles of any size: first the columns between their edges, row by row."""
     for k in chosen:
@@ -238,7 +240,7 @@ def paint_rows(chosen, ids, numbers, starts, box, width, face, depth, behind, fl
             row, down = row + 1, down + 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def paint_narrow(chosen, ids, numbers, starts, box, width, face, depth, behind, floor):
     """Triangles in images of fewer than LANES columns: pixel by pixel."""
     for k in chosen:
@@ -257,7 +259,7 @@ def paint_narrow(chosen, ids, numbers, starts, box, width, face, depth, behind, 
                     face[at] = number
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(**INNER, error_model="numpy", inline="always")
 def crossing(step):
     """Columns where an integer edge function e >= 0: a, b, c, d of floor(e a + b) to floor(e c + d).
 

@@ -12,10 +12,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from meshopt.compilation import INNER, KERNEL
+
 TINY = np.float32(1e-7)  # of the products whose difference is a face's area: below, that is rounding
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def weigh(clip, faces, top, bottom, face, depth, bary):
     """Perspective-correct weights of the first two vertices, in [0, 1], and z/w (0 where no face is)."""
     height, width = face.shape
@@ -54,7 +56,7 @@ def weigh(clip, faces, top, bottom, face, depth, bary):
             depth[row, column] = min(max(z, -one), one)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def weigh_backward(clip, faces, top, bottom, face, bary, grad_bary, grad_clip):
     """Adds the gradient to x, y, w of each vertex [N,4].
 
@@ -104,7 +106,7 @@ def weigh_backward(clip, faces, top, bottom, face, bary, grad_bary, grad_clip):
             add_point(grad_clip, i2, gx2, gy2, gw2)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def add_point(gradient, i, x, y, w):
     """Adds to x, y, w of a vertex."""
     gradient[i, 0] += x

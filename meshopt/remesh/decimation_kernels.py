@@ -3,11 +3,12 @@
 import numpy as np
 from numba import njit
 
+from meshopt.compilation import INNER, KERNEL
 from meshopt.remesh.guard_kernels import NONE, lowest, may_move, place, planes
 from meshopt.remesh.halfedge_kernels import after, before, linked, merge
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def push(cost, item, size, value, h):
     """Puts half-edge h with a cost into a heap of `size` entries."""
     i = size
@@ -17,7 +18,7 @@ def push(cost, item, size, value, h):
     cost[i], item[i] = value, h
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def pop(cost, item, size):
     """Removes the cheapest entry, which the caller has read, from a heap of `size` entries."""
     last = size - 1
@@ -33,7 +34,7 @@ def pop(cost, item, size):
     cost[i], item[i] = value, h
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def plus(quadrics, a, b):
     """The sum of two rows, as numbers."""
     return (
@@ -50,7 +51,7 @@ def plus(quadrics, a, b):
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def edge_cost(data, quadrics, a, b, pull):
     """Least quadric error of the merged vertex, plus `pull` area times squared length, for flat places."""
     quadric = plus(quadrics, a, b)
@@ -62,7 +63,7 @@ def edge_cost(data, quadrics, a, b, pull):
     return max(error + rest, 0.0) + pull * (xx + yy + zz) * (ex * ex + ey * ey + ez * ez)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def vertex_quadrics(half, quadrics):
     """Fills quadrics [N, 10]: the planes of the faces around each vertex."""
     for v in range(len(half.out)):
@@ -72,7 +73,7 @@ def vertex_quadrics(half, quadrics):
                 quadrics[v, k] = q[k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def decimate(half, quadrics, n_faces, goal, pull, limits, scratch):
     """Collapses edges, cheapest first, until `goal` faces are left or nothing allowed is.
 

@@ -5,13 +5,14 @@ import math
 import numpy as np
 from numba import njit
 
+from meshopt.compilation import INNER, KERNEL
 from meshopt.remesh.halfedge_kernels import after, before
 
 SLACK = 1.1  # of lengths, in guesses about collapses
 NONE = np.int32(-1)  # no vertex, in the type that vertices have: kernels compile for each type anew
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def length_ratio(data, a, b):
     """(length / mean target of the ends) squared."""
     x, y, z = data[a, 0] - data[b, 0], data[a, 1] - data[b, 1], data[a, 2] - data[b, 2]
@@ -19,7 +20,7 @@ def length_ratio(data, a, b):
     return (x * x + y * y + z * z) / (mean * mean)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def triangle(data, x, y, z, b, c):
     """Normal of the triangle (x y z), b, c; its length, twice the area; quality, 1 equilateral, 0 flat."""
     ux, uy, uz = data[b, 0] - x, data[b, 1] - y, data[b, 2] - z
@@ -30,7 +31,7 @@ def triangle(data, x, y, z, b, c):
     return nx, ny, nz, size, 1.7320508 * size / (uu + vv - uv + 1e-300)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def planes(half, a, b):
     """The quadric of the planes of all faces around a and (unless it is NONE) b, weighted by twice their area.
 
@@ -63,7 +64,7 @@ def planes(half, a, b):
             h = half.out[v]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def lowest(quadric, x, y, z, pull):
     """The point of least quadric error, pulled towards (x y z) by `pull` times the trace of A."""
     xx, xy, xz, yy, yz, zz, bx, by, bz = quadric[:9]
@@ -82,7 +83,7 @@ def lowest(quadric, x, y, z, pull):
     return x + tx, y + ty, z + tz
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def place(data, a, b, quadric, pull):
     """Where edge a b collapses to, as (x y z, target), and b's share of it; within a ball about the edge."""
     ex, ey, ez = data[b, 0] - data[a, 0], data[b, 1] - data[a, 1], data[b, 2] - data[a, 2]
@@ -99,7 +100,7 @@ def place(data, a, b, quadric, pull):
     return (px, py, pz, (1 - share) * data[a, 3] + share * data[b, 3]), share
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def far(half, a, b, longest):
     """Whether a collapse of a b would most likely leave an edge longer than `longest` times the target: the
     midpoint would, with some slack, as the point that `place` finds is not known before much more work."""
@@ -125,7 +126,7 @@ def far(half, a, b, longest):
             h = first
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def may_move(half, v, skip, point, around, limits):
     """Whether v may move to point (x y z, target): no face around it but those with `skip` turns by more
     than the angle of cosine limits[0], gets a quality below limits[1], or an edge longer than limits[2]
@@ -161,7 +162,7 @@ def may_move(half, v, skip, point, around, limits):
             return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def smallest_angle(data, a, b, c):
     """Cosine of the smallest angle of a triangle (1 where it is degenerate)."""
     u, v, w = 0.0, 0.0, 0.0
@@ -176,7 +177,7 @@ def smallest_angle(data, a, b, c):
     return (u + v + w - 2 * least) * 0.5 * math.sqrt(least / product)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def gains(half, h, t):
     """Whether a flip makes the smallest angle of the two faces larger and leaves every vertex three edges."""
     corner, valence, data = half.corner, half.valence, half.data
@@ -193,7 +194,7 @@ def gains(half, h, t):
     return max(smallest_angle(data, d, b, c), smallest_angle(data, c, a, d)) < old - 0.005
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def may_turn(half, h, t, dihedral, offset):
     """Whether a flip keeps the surface: neither new face folds over, the old ones meet at less than the
     angle of cosine `dihedral` or the diagonals pass within `offset` of the edge's length, and the new edge

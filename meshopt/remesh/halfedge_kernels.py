@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from meshopt.compilation import INNER, KERNEL
+
 OK, BOUNDARY, NONMANIFOLD_EDGE, NONMANIFOLD_VERTEX, DOUBLED, REPEATED = range(6)  # what `connect` finds
 
 
@@ -23,19 +25,19 @@ class Half(NamedTuple):
     extra: np.ndarray  # [N, K] float32 or float64, attributes
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def after(h):
     """The next half-edge of the same face."""
     return h - 2 if h % 3 == 2 else h + 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def before(h):
     """The previous half-edge of the same face."""
     return h + 2 if h % 3 == 0 else h - 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def sort_by_start(half, start, order, end):
     """Fills `valence` and the scratch of `connect`; False if a face names a vertex twice."""
     corner = half.corner.view(np.uint32)  # unsigned: cheaper indices
@@ -57,7 +59,7 @@ def sort_by_start(half, start, order, end):
     return fine
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def connect(half, start, order, end, leaving):
     """Fills twin, out and valence from the corners, if the mesh is a closed manifold; whether it is. O(F).
 
@@ -92,7 +94,7 @@ def connect(half, start, order, end, leaving):
     return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def fault(half, start, order, end):
     """What kept `connect`, which has filled `start`, `order`, `end`: (what, at which half-edge or vertex)."""
     corner, twin, valence = half.corner, half.twin, half.valence
@@ -121,7 +123,7 @@ def fault(half, start, order, end):
     return OK, 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def between(half, h, a, b):
     """The half-edge a -> b, which was h once; splits beside it move it to a new face."""
     corner, twin = half.corner, half.twin
@@ -132,7 +134,7 @@ def between(half, h, a, b):
     return h
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def split(half, edges, ends, n_vertices, n_faces, parents):
     """Puts a vertex at the middle of each edge, last first; the arrays must have room. Surface unchanged.
 
@@ -176,7 +178,7 @@ def split(half, edges, ends, n_vertices, n_faces, parents):
         valence[d] += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def linked(half, h, mark):
     """Whether the edge of h meets the link condition: its ends have exactly the two opposite vertices in
     common, and no vertex is left with fewer than three edges. `mark` is scratch [N], -1 everywhere, and
@@ -209,7 +211,7 @@ def linked(half, h, mark):
     return common == 2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def merge(half, h, point, share):
     """Collapses half-edge a -> b into a at `point`, attributes (1 - share) a + share b. No guards."""
     corner, twin, out, valence, data, extra = half
@@ -236,7 +238,7 @@ def merge(half, h, point, share):
         extra[a, k] += share * (extra[b, k] - extra[a, k])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def turn(half, h):
     """Flips the edge a b of faces a b c and b a d to d c. No guards."""
     corner, twin, out, valence = half.corner, half.twin, half.out, half.valence
@@ -255,7 +257,7 @@ def turn(half, h):
     valence[d] += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def ranks(alive, stride, parents, order, rank):
     """Fills `rank` with the places of the rows with alive[stride * row] >= 0, and returns their number. Rows
     keep their order, but the last ones, one for each entry of `parents`, follow their parents; `order` sorts
@@ -272,7 +274,7 @@ def ranks(alive, stride, parents, order, rank):
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def compact(half, vertex, face, new):
     """Copies what is left into `new`, by the ranks of vertices and faces."""
     corner, twin, to = half.corner.view(np.uint32), half.twin.view(np.uint32), face.view(np.uint32)

@@ -5,11 +5,12 @@ import math
 import numpy as np
 from numba import njit
 
+from meshopt.compilation import INNER, KERNEL
 from meshopt.remesh.guard_kernels import lowest
 from meshopt.remesh.halfedge_kernels import after, before
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def face_planes(half, plane):
     """Fills `plane` [F, 6] with each face's unit normal, twice its area, normal . point and quality (1 equilateral,
     0 flat)."""
@@ -30,7 +31,7 @@ def face_planes(half, plane):
         plane[f, 5] = 1.7320508 * size / (uu + vv - uv + 1e-300)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def aims(half, amount, pull, plane, aim):
     """Fills `aim` [N, 7] with where each vertex should go, the sum of normals around it and the worst quality.
 
@@ -71,7 +72,7 @@ def aims(half, amount, pull, plane, aim):
         aim[v, 3], aim[v, 4], aim[v, 5], aim[v, 6] = mx, my, mz, worst
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def doubt(half, plane, aim, limits, doubtful):
     """Fills `doubtful` [F]: 1 where `may_follow` might say no. Without branches, so that it takes next to no time."""
     corner, data = half.corner, half.data
@@ -100,7 +101,7 @@ def doubt(half, plane, aim, limits, doubtful):
         doubtful[f] = not fine
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def shorter(data, aim, a, b):
     """Whether edge a b gets no longer."""
     x, y, z = aim[a, 0] - aim[b, 0], aim[a, 1] - aim[b, 1], aim[a, 2] - aim[b, 2]
@@ -108,7 +109,7 @@ def shorter(data, aim, a, b):
     return x * x + y * y + z * z <= u * u + v * v + w * w
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def may_follow(data, aim, a, b, c, old, limits):
     """Whether a face may go where its vertices a b c aim; `old` is its plane. The guards are those of `may_move`,
     but an edge that is too long may get shorter."""
@@ -135,7 +136,7 @@ def may_follow(data, aim, a, b, c, old, limits):
     return ox * nx + oy * ny + oz * nz >= limits[0] * size
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**INNER, error_model="numpy")
 def hold(half, v, aim, stack, size):
     """Keeps v where it is, and puts the faces around it on the stack, if it was to move; the stack's size."""
     data, twin = half.data, half.twin
@@ -152,7 +153,7 @@ def hold(half, v, aim, stack, size):
     return size
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def relax(half, amount, pull, limits, scratch):
     """Moves all vertices to their `aims` but those of faces that may not follow. Scratch: `plane` [F, 6], `aim`
     [N, 7], `doubtful` [F] bool, a stack [3F + 1] int32."""

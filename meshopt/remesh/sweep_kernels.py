@@ -9,11 +9,12 @@ import math
 import numpy as np
 from numba import njit
 
+from meshopt.compilation import KERNEL
 from meshopt.remesh.guard_kernels import far, gains, length_ratio, may_move, may_turn, place, planes
 from meshopt.remesh.halfedge_kernels import after, linked, merge, turn
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def outside(half, low, high, edges, bins):
     """How many edges have a `length_ratio` below low or above high; one half-edge of each, and the
     logarithm of its ratio in steps of an eighth of an octave, go into `edges` and `bins`."""
@@ -37,7 +38,7 @@ def outside(half, low, high, edges, bins):
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def collapse(half, edges, short, pull, limits, mark):
     """Collapses each edge that is still there and shorter than sqrt(short) times the target, if the guards
     allow; how many were. `mark`: see `linked`."""
@@ -58,7 +59,7 @@ def collapse(half, edges, short, pull, limits, mark):
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**KERNEL, error_model="numpy")
 def flip(half, dihedral, offset):
     """One sweep of edge flips in the order of the faces; how many were made.
 
