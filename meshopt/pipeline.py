@@ -27,11 +27,12 @@ from meshopt.optimize.images import render_colors, render_normals
 from meshopt.optimize.loop import FALL_STEPS
 from meshopt.raster.protocol import Rasterizer
 from meshopt.remesh import to_faces
-from meshopt.topology import topology
+from meshopt.topology import keep_components, topology
 from meshopt.untangle import untangle
 from meshopt.views import ViewSet
 
 INITIAL_METHODS = ("auto", "carved", "hull", "normals", "sphere")
+SPECK = 1e-5  # of the largest part's area: parts that have shrunk to less than about a pixel of 512
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ class _Run:
         return Mesh(result[0], result[1])
 
     def untangled(self, mesh: Mesh) -> Mesh:
-        result = untangle(mesh.vertices, mesh.faces)
+        result = untangle(*keep_components(mesh.vertices, mesh.faces, SPECK)[:2])
         self.details["untangle"] = {
             "crossing": [result.crossing_before, result.crossing_after],
             "folded": [result.folded_before, result.folded_after],

@@ -355,3 +355,13 @@ def test_report_is_plain_and_documented(result: Reconstruction) -> None:
 def test_unusual_numbers_of_steps(views: ViewSet) -> None:
     none = ("optimize.coarse_steps=0", "optimize.fine_steps=0", "optimize.refine_steps=0")
     check_closed(reconstruct(views, quick(*none)))
+
+
+def test_a_part_that_is_less_than_a_pixel_is_left_out(views: ViewSet, torus: Mesh, tmp_path: Path) -> None:
+    speck = as_mesh(trimesh.creation.icosphere(0, radius=1e-4))
+    faces = torch.cat([torus.faces, speck.faces + len(torus.vertices)])
+    save_mesh(Mesh(torch.cat([torus.vertices, speck.vertices]), faces), tmp_path / "both.ply")
+    none = ("optimize.coarse_steps=0", "optimize.fine_steps=0", "optimize.refine_steps=0")
+    result = reconstruct(views, quick(*none, f"initial.method={tmp_path / 'both.ply'}"))
+    check_closed(result)
+    assert len(result.mesh.vertices) == len(torus.vertices)
