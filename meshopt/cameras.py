@@ -72,6 +72,13 @@ class Camera:
         return -self.rotation.T @ self.world_to_camera[:3, 3]
 
     @property
+    def eye(self) -> Float[np.ndarray, "4"]:
+        """The viewer, homogeneous: the centre and 1, or the direction towards one infinitely far away and 0."""
+        if self.projection == "perspective":
+            return np.append(self.position, 1.0)
+        return np.append(self.rotation[2], 0.0)
+
+    @property
     def azimuth(self) -> float:
         """Degrees in [0, 360): where the camera stands around +Y."""
         back = self.rotation[2]

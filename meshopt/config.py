@@ -54,20 +54,18 @@ class InitialConfig(Settings):
     """Pixels along the longer side of the depth maps that carve the hull; null takes as many as voxels."""
     smoothing: float = Field(0.7, ge=0, le=5)
     """Standard deviation, in voxels, of the Gaussian that smooths the field before its surface is taken."""
-    sweeps: int = Field(5, ge=1, le=50)
+    sweeps: int = Field(3, ge=1, le=50)
     """Sweeps of belief propagation in each of four directions, for every estimate of a depth map."""
     rounds: int = Field(2, ge=0, le=10)
-    """How often depths are estimated again where carving has uncovered a silhouette."""
+    """How often the views tell each other what depths they believe in, and estimate them again."""
     agreement: float = Field(1.0, ge=0, le=100)
     """Cost of a depth where another view, seeing the point frontally, has another normal (20 degrees or more)."""
-    front_push: float = Field(1e-3, ge=0, le=1)
-    """Cost of a depth per pixel of distance from the viewer."""
     slope_cost: float = Field(3.0, ge=0, le=1000)
     """Cost per pixel by which neighbouring depths differ from what their normals say."""
     jump_cost: float = Field(60.0, ge=0, le=10000)
     """Cost of a depth jump where the normals tell nothing of it."""
-    keep_cost: float = Field(6.0, ge=0, le=1000)
-    """Cost, per pixel, of a depth that carves away the last point on another view's ray."""
+    sight_cost: float = Field(8.0, ge=0, le=1000)
+    """Cost, at most, of a depth where another view looks through, or beyond what another view is sure to see."""
     label_hold: float = Field(2e-3, gt=0, le=10)
     """How strongly the continuous depths hold to the labels they are refined from, against slopes (1)."""
 
@@ -82,15 +80,20 @@ class OptimizeConfig(Settings):
     fine_steps: int = Field(50, ge=0, le=10_000)
     """Steps at full resolution."""
     refine_steps: int = Field(60, ge=0, le=10_000)
-    """At most so many steps towards one target normal per vertex, blended from all views that see it."""
-    tolerance: float = Field(0.02, ge=0, le=1)
+    """At most so many steps at full resolution with edges of their last length."""
+    tolerance: float = Field(0.03, ge=0, le=1)
     """The refining stage ends when the loss falls by less than this share in ten steps; 0 takes all steps."""
     edge_start: float = Field(5.0, gt=0, le=100)
     """Edge length of the first step, in pixels of the coarse stage."""
-    edge_end: float = Field(4.0, gt=0, le=100)
-    """Edge length of the last step, in pixels of the fine stage; output.faces overrules it."""
+    faces: int = Field(40_000, ge=100, le=5_000_000)
+    """About how many faces the last edge length makes; output.faces overrules it."""
+    edge_end: float = Field(2.0, gt=0, le=100)
+    """Least edge length of the last step, in pixels of the fine stage: small objects get fewer faces."""
     edge_spread: float = Field(3.0, ge=1, le=100)
     """How many times shorter or longer than the mean edges may be: short where the normals vary; 1 makes all alike."""
+    crease_angle: float = Field(50.0, gt=0, le=180)
+    """Degrees between faces above which the refining stage renders a normal on each side of an edge, not one blended
+    of both; 180 is never."""
     step_size: float = Field(0.3, gt=0, le=1)
     """Largest vertex step at the start, as a share of the edge length."""
     step_size_end: float = Field(0.03, gt=0, le=1)
@@ -117,8 +120,9 @@ class OptimizeConfig(Settings):
     """Weight of what keeps thin parts from turning inside out: per pixel that shows the inside, over edge length."""
     relaxation: float = Field(0.4, ge=0, le=1)
     """Step of each vertex in the surface towards its neighbours' mean in a remeshing pass; 0 none, 1 whole."""
-    refine_consensus: float = Field(0.5, ge=0, le=1)
-    """Share of the blended target normals in the refining stage; the rest is each view's own normals."""
+    refine_consensus: float = Field(0.0, ge=0, le=1)
+    """Share of one target normal per vertex, blended from all views, in the refining stage; the rest is each view's
+    own normals."""
     consensus_scale: float = Field(15.0, gt=0, le=180)
     """Degrees from the blended normal at which a view's normal counts a quarter in the blend."""
 
@@ -127,7 +131,7 @@ class OutputConfig(Settings):
     """What is written."""
 
     faces: int | None = Field(None, ge=100, le=5_000_000)
-    """Number of faces of the result, met within 5 %; null takes what the resolution asks for."""
+    """Number of faces of the result, met within 5 %; null takes about as many as optimize.faces."""
     formats: tuple[MeshFormat, ...] = Field(("glb",), min_length=1)
     """Mesh files to write: glb, obj, ply."""
 

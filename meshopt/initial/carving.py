@@ -1,4 +1,4 @@
-"""The carved mesh: every view's depth estimated inside the hull, fused, and estimated again where fusion went wrong.
+"""The carved mesh: every view's depth estimated inside the hull, with what the views tell each other, and fused.
 
 See docs/initial.md.
 """
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from meshopt import parallel
 from meshopt.config import InitialConfig
 from meshopt.initial.depth import DepthMap, DepthSearch, depth_search
-from meshopt.initial.feedback import feed_back
 from meshopt.initial.grid import Field, carve
 from meshopt.initial.observation import Observation
+from meshopt.initial.sheets import kept_apart
+from meshopt.initial.sight import exchange
 
 JUMP = 4.0  # pixels: depths around that differ by more are not interpolated
 
@@ -39,9 +40,8 @@ def carved(hull: Field, views: Sequence[Observation], settings: InitialConfig) -
     found = parallel.run(begun, [(i,) for i in range(len(views))])
     searches = [search for search in found if search is not None]
     for _ in range(settings.rounds):
-        field, depths = _fused(hull, searches)
-        if not feed_back(hull, field, searches, depths, settings.keep_cost):
-            break
+        field, _ = _fused(hull, searches)
+        exchange(searches, field, settings.sight_cost)
         parallel.run(DepthSearch.propagate, [(search, settings.sweeps) for search in searches])
     field, depths = _fused(hull, searches)
     return Carved(field, tuple(depths))
@@ -49,7 +49,7 @@ def carved(hull: Field, views: Sequence[Observation], settings: InitialConfig) -
 
 def _fused(hull: Field, searches: Sequence[DepthSearch]) -> tuple[Field, list[DepthMap]]:
     field = hull.with_values(hull.values.copy())
-    depths = parallel.run(DepthSearch.depth_map, [(search,) for search in searches])
+    depths = kept_apart(parallel.run(DepthSearch.depth_map, [(search,) for search in searches]))
     for found in depths:
         camera = found.view.camera
         jump = JUMP * camera.pitch

@@ -19,6 +19,7 @@ from meshopt.initial.observation import Observation
 
 STEEPEST = 12.0  # labels per pixel: slopes are cut off there
 GRAZING = 0.05  # cosine to the ray below which a normal gives no slope
+STEEP = 0.2  # cosine to the ray below which slopes count no more when depths are compared
 TOLERANCE = 1.5  # pixels: points this much outside the hull begin to cost
 HULL_COST = 4.0  # cost of a point one tolerance outside the hull
 FREE_JUMP = 0.2  # what a jump costs where the normals tell of it
@@ -61,6 +62,7 @@ class DepthSearch:
     edges: Float32[np.ndarray, "2 h w 4"]
     belief: Float32[np.ndarray, "P L"]
     messages: Float32[np.ndarray, "4 P L"]
+    told: Float32[np.ndarray, "P L"]
 
     @property
     def label_step(self) -> float:
@@ -80,9 +82,23 @@ class DepthSearch:
             return self.depths[0] * np.exp(labels * self.label_step)
         return self.depths[0] + labels * self.label_step
 
-    def add_cost(self, pixels: Int[np.ndarray, "N"], cost: Float[np.ndarray, "N L"]) -> None:
-        """More cost for labels of some pixels, which may be named more than once."""
-        np.add.at(self.belief, pixels, cost.astype(np.float32))
+    def pixels_of(self, points: Float[np.ndarray, "N 3"]) -> tuple[Int[np.ndarray, "N"], Float[np.ndarray, "N"]]:
+        """The pixel that each world point is nearest to (-1: none of the silhouette), and its depth."""
+        column, row, depth = self.view.camera.project(points)
+        height, width = self.index.shape
+        c = np.clip(np.round(column), 0, width - 1).astype(int)
+        r = np.clip(np.round(row), 0, height - 1).astype(int)
+        near = (np.abs(column - c) < 1) & (np.abs(row - r) < 1)
+        return np.where(near, self.index[r, c], -1), depth
+
+    def along_ray(self, pixels: float) -> Float[np.ndarray, "P"]:
+        """Labels along each ray that are so many pixels along the normal."""
+        return pixels / np.clip(np.abs(self.cosine[self.index >= 0]), STEEP, 1)
+
+    def hear(self, cost: Float32[np.ndarray, "P L"]) -> None:
+        """Replaces what other views have told: a cost of every label."""
+        self.belief += cost - self.told
+        self.told = cost
 
     def propagate(self, sweeps: int) -> None:
         """Lets the beliefs spread."""
@@ -103,7 +119,7 @@ class DepthSearch:
         labels = self._solved(self.labels())
         depth = np.full(self.index.shape, np.inf)
         depth[self.index >= 0] = self.depth_of(labels)
-        return DepthMap(self.view, depth, np.clip(np.abs(self.cosine), 0.2, 1.0))
+        return DepthMap(self.view, depth, np.clip(np.abs(self.cosine), STEEP, 1))
 
     def _solved(self, labels: Int[np.ndarray, "P"]) -> Float[np.ndarray, "P"]:
         neighbour, weight, target = self._links(labels)
@@ -157,7 +173,7 @@ def depth_search(
         np.zeros(len(rows), np.int32), np.full(len(rows), len(depths), np.int32),
         np.zeros(len(rows)), np.zeros(len(rows), bool),
         slopes, cosine, _edges(view, slopes, cosine, settings),
-        np.zeros(shape, np.float32), np.zeros((4, *shape), np.float32),
+        np.zeros(shape, np.float32), np.zeros((4, *shape), np.float32), np.zeros(shape, np.float32),
     )  # fmt: skip
     search.front = search.labels_of(first)
     contact = _contact(search, hull)
@@ -230,20 +246,19 @@ def _contact(search: DepthSearch, hull: Field) -> Float[np.ndarray, "P"]:
 def _add_costs(
     search: DepthSearch, others: Sequence[Observation], hull: Field, contact: Float[np.ndarray, "P"]
 ) -> None:
-    """Outside the hull, against the other views' normals, off the hull where it is touched, far from the viewer."""
+    """Outside the hull, against the other views' normals, off the hull where it is touched."""
     camera, settings = search.view.camera, search.settings
     common = (search.start, search.stop, camera.rays, search.columns, search.rows, search.depths)
     tolerance = TOLERANCE * camera.pitch
     kernels.add_hull(search.belief, *common, hull.values, hull.origin, hull.spacing, tolerance, HULL_COST)
     normals = search.view.normals[search.index >= 0]
     for other in others:
-        eye, matrix, perspective = other.camera.eye, other.camera.matrix, other.camera.perspective
+        eye, matrix, perspective = other.camera.camera.eye, other.camera.matrix, other.camera.perspective
         seen = (normals, eye, other.normals, matrix, perspective, settings.agreement)
         kernels.add_disagreement(search.belief, *common, *seen)
     sure = np.clip((contact - TOUCH[0]) / (TOUCH[1] - TOUCH[0]), 0, 1)
     away = np.abs(np.arange(len(search.depths)) - search.front[:, None]) / TOUCH_RANGE
     search.belief += (TOUCH_COST * sure[:, None] * np.minimum(away, 1)).astype(np.float32)
-    search.belief += (settings.front_push * np.arange(len(search.depths))).astype(np.float32)
 
 
 def _ends(image: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:

@@ -62,13 +62,6 @@ class PixelCamera:
         distance = max(-float(self.camera.world_to_camera[2, 3]), 1e-6) if self.perspective else 1.0
         return float(np.sqrt(np.prod(pixel_pitch(self.camera, *self.size)))) * distance
 
-    @property
-    def eye(self) -> Float[np.ndarray, "4"]:
-        """Where the viewer is, homogeneous: a position for a perspective camera, a direction for the other."""
-        if self.perspective:
-            return np.append(self.camera.position, 1.0)
-        return np.append(self.camera.rotation[2], 0.0)
-
     def project(
         self, points: Float[np.ndarray, "*N 3"]
     ) -> tuple[Float[np.ndarray, "*N"], Float[np.ndarray, "*N"], Float[np.ndarray, "*N"]]:
