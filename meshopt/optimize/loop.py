@@ -14,11 +14,13 @@ from torch.nn.functional import normalize
 
 from meshopt.config import OptimizeConfig
 from meshopt.errors import InputError
-from meshopt.mesh import Mesh, face_cross, vertex_normals
+from meshopt.mesh import Mesh, at, face_cross, vertex_normals
 from meshopt.optimize import surface
 from meshopt.optimize.colors import blend_colors
 from meshopt.optimize.consensus import Consensus, consensus_normals
+from meshopt.optimize.creases import parted
 from meshopt.optimize.facets import facet_loss, sums_over_pixels
+from meshopt.optimize.fairing import faired
 from meshopt.optimize.images import normal_loss, render_colors
 from meshopt.optimize.regularizers import inside_out, laplacian_energy
 from meshopt.optimize.sampling import sample_views
@@ -28,6 +30,7 @@ from meshopt.optimize.targets import Targets, make_targets
 from meshopt.optimize.vertex_adam import Moments, vertex_step
 from meshopt.raster.protocol import Rasterizer
 from meshopt.remesh import Remeshed, RemeshSettings, remesh
+from meshopt.remesh.state import Links
 from meshopt.views import ViewSet
 
 CONSENSUS_EVERY = 10  # steps between two estimates of the vertices' target normals
@@ -69,11 +72,13 @@ def optimize_stage(
         lengths, before = lengths * (edge / before), edge
         if stage.consensus and step % CONSENSUS_EVERY == 0:
             consensus = _consensus(problem, vertices, faces)
-        gradient, losses, face = _gradient(problem, vertices, faces, edge, consensus)
+        links = None if result is None else result.links
+        gradient, losses, face, seen = _gradient(problem, vertices, faces, edge, consensus, links)
         if step % SIZING_EVERY == 0:
             lengths = edge_lengths(problem.bending, face, vertices, faces, edge, stage.spread)
         direction, moments = vertex_step(gradient, moments)
-        vertices = vertices + stage.step_size_at(step) * lengths.clamp_max(edge)[:, None] * direction
+        move = stage.step_size_at(step) * lengths.clamp_max(edge)[:, None] * direction
+        vertices = vertices + faired(move, vertices, faces, seen)
         carried = moments.packed if consensus is None else torch.cat([moments.packed, _packed(consensus)], 1)
         result = remesh(vertices, faces, lengths, carried, settings, result)
         vertices, faces, lengths = result.vertices, result.faces, result.target_length
@@ -146,13 +151,12 @@ class _Problem:
         """Each pixel's normal times its weight, and its weight, where it is all inside the mask."""
         image = self.targets.image.movedim(-1, 1)
         weight = (self.targets.weight * (image[:, 3] >= SOLID))[:, None]
-        return torch.cat([normalize(image[:, :3], dim=1) * weight, weight], 1).contiguous()
+        return torch.cat([image[:, :3] / image[:, 3:].clamp_min(SOLID) * weight, weight], 1).contiguous()
 
     @cached_property
-    def backs(self) -> Float[Tensor, "V 3"]:
-        """Each camera's axis towards the viewer, in the world."""
-        rotations = np.stack([camera.rotation[2] for camera in self.views.cameras])
-        return torch.from_numpy(rotations).to(self.targets.image)
+    def eyes(self) -> Float[Tensor, "V 4"]:
+        """Each viewer, see `Camera.eye`."""
+        return torch.from_numpy(np.stack([camera.eye for camera in self.views.cameras])).to(self.targets.image)
 
 
 def _gradient(
@@ -161,8 +165,10 @@ def _gradient(
     faces: Int[Tensor, "F 3"],
     edge: float,
     consensus: Consensus | None,
-) -> tuple[Float[Tensor, "N 3"], dict[str, float], Int[Tensor, "V h w"]]:
-    """The gradient of all losses to the vertices, the losses' values, and the face that each pixel sees."""
+    links: Links | None,
+) -> tuple[Float[Tensor, "N 3"], dict[str, float], Int[Tensor, "V h w"], Bool[Tensor, "N"]]:
+    """The gradient of all losses to the vertices, the losses' values, the face that each pixel sees, and which vertices
+    are seen."""
     config, targets = problem.config, problem.targets
     x = vertices.detach().requires_grad_(True)
     with torch.enable_grad():
@@ -170,7 +176,7 @@ def _gradient(
         of_normals = config.normal_weight * (1.0 if consensus is None else 1.0 - config.refine_consensus)
         factors = (of_normals, config.silhouette_weight, config.robustness)
         images = targets.matrices, targets.image, targets.weight
-        loss = normal_loss(problem.backend, x, normals, faces, *images, factors)
+        loss = normal_loss(problem.backend, *_shaded(problem.stage, x, normals, faces, links), *images, factors)
         terms = {"normal": loss.normal / problem.covered, "silhouette": loss.silhouette / problem.covered}
         if consensus is not None:
             terms["consensus"] = (
@@ -183,14 +189,26 @@ def _gradient(
         if config.facet_weight > 0:
             flat = facet_loss(x, faces, total[:, :3], total[:, 3])
             terms["facets"] = config.facet_weight * config.normal_weight * flat / problem.covered
-        turned = inside_out(pixels, x, faces, problem.backs)
+        turned = inside_out(pixels, x, faces, problem.eyes)
         terms["inside_out"] = config.inside_out_weight / edge * turned / problem.covered
-        smoothness = torch.where(_seen(pixels, faces, len(x)), 1.0, config.unseen_smoothness).to(x)
+        seen = _seen(pixels, faces, len(x))
+        smoothness = torch.where(seen, 1.0, config.unseen_smoothness).to(x)
         terms["smoothness"] = config.smoothness / 4 * laplacian_energy(x, faces, smoothness)
         torch.stack([term.reshape(()) for term in terms.values()]).sum().backward()
     assert x.grad is not None
     values = torch.stack([term.detach().reshape(()) for term in terms.values()]).tolist()
-    return x.grad, dict(zip(terms, values, strict=True)), loss.face
+    return x.grad, dict(zip(terms, values, strict=True)), loss.face, seen
+
+
+def _shaded(
+    stage: Stage, x: Tensor, normals: Tensor, faces: Tensor, links: Links | None
+) -> tuple[Float[Tensor, "M 3"], Float[Tensor, "M 3"], Int[Tensor, "F 3"]]:
+    """Vertices, their normals and faces as they are rendered: parted along sharp edges."""
+    if links is None or stage.crease >= 180:
+        return x, normals, faces
+    apart = parted(x, faces, links, stage.crease)
+    own = at(x, apart.origin)
+    return own, surface.vertex_normals(own, apart.faces), apart.faces
 
 
 def _disagreement(x: Tensor, normals: Tensor, faces: Tensor, consensus: Consensus) -> Float[Tensor, ""]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from meshopt.mesh import at, face_cross
 from meshopt.optimize import surface
@@ -41,16 +42,20 @@ def neighbour_mean(values: Float[Tensor, "N C"], faces: Int[Tensor, "F 3"]) -> F
 
 
 def inside_out(
-    pixels: Float[Tensor, "V F"], vertices: Float[Tensor, "N 3"], faces: Int[Tensor, "F 3"], backs: Float[Tensor, "V 3"]
+    pixels: Float[Tensor, "V F"], vertices: Float[Tensor, "N 3"], faces: Int[Tensor, "F 3"], eyes: Float[Tensor, "V 4"]
 ) -> Float[Tensor, ""]:
     """Sum over the pixels that show a face from behind of its height towards the viewer.
 
     On a closed surface an inside that shows means that one layer has passed through another, as the two sides of a
     thin sheet do easily. Less of this energy moves the wrong layer away from the viewer, back behind the other.
-    `pixels` of each view show each face; `backs` are the cameras' axes towards the viewer.
+    `pixels` of each view show each face; `eyes` are the viewers, homogeneous (see `Camera.eye`).
     """
-    away = backs @ face_cross(vertices.detach(), faces).T < 0  # of each face from each camera
+    fixed = vertices.detach()
+    cross = face_cross(fixed, faces)
+    plane = (cross * at(fixed, faces[:, 0])).sum(-1)
+    away = eyes[:, :3] @ cross.T < eyes[:, 3:] * plane  # of each face from each viewer
     view, face = torch.nonzero(away & (pixels > 0), as_tuple=True)
     corners = faces.index_select(0, face)
-    centre = sum(at(vertices, corners[:, k]) for k in range(3)) / 3
-    return (pixels[view, face] * (centre * backs[view]).sum(-1)).sum()
+    centre = at(vertices, corners.reshape(-1)).reshape(-1, 3, 3).mean(dim=1)
+    toward = normalize(eyes[view, :3] - eyes[view, 3:] * centre.detach(), dim=-1)
+    return (pixels[view, face] * (centre * toward).sum(-1)).sum()

@@ -57,10 +57,8 @@ def sample_views(
 
 def _cosine(camera: Camera, vertices: Float[Tensor, "N 3"], normals: Float[Tensor, "N 3"]) -> Float[Tensor, "N"]:
     """Between each vertex normal and the direction to the camera."""
-    if camera.projection == "orthographic":
-        return normals @ torch.from_numpy(camera.rotation[2].copy()).to(normals)
-    position = torch.from_numpy(camera.position).to(vertices)
-    return (normals * normalize(position - vertices, dim=-1)).sum(-1)
+    eye = torch.from_numpy(camera.eye).to(vertices)
+    return (normals * normalize(eye[:3] - eye[3] * vertices, dim=-1)).sum(-1)
 
 
 def _tolerance(

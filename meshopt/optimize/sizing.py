@@ -33,7 +33,7 @@ def bending(targets: Targets) -> Float[Tensor, "V h w"]:
 
 
 def _bending(image: Float[Tensor, "h w 4"], matrix: Float[Tensor, "4 4"]) -> Float[Tensor, "h w"]:
-    normal, solid = normalize(image[..., :3], dim=-1), image[..., 3] >= SOLID
+    normal, solid = image[..., :3] / image[..., 3:].clamp_min(SOLID), image[..., 3] >= SOLID
     toward = normalize(matrix[2, :3], dim=0)  # along the axis; its sign does not matter here
     square, known = torch.zeros_like(image[..., 0]), torch.zeros_like(solid)
     for axis, row in ((1, 0), (0, 1)):

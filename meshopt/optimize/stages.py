@@ -23,8 +23,9 @@ class Stage:
     edges: tuple[float, float]
     step_sizes: tuple[float, float]
     spread: float = 1.0  # how many times shorter or longer than that single edges may be
+    crease: float = 180.0  # degrees between faces above which an edge is rendered with a normal on each side
     consensus: bool = False
-    tolerance: float = 0.0  # it may end early where the loss falls by a smaller share, see `loop.Convergence`
+    tolerance: float = 0.0  # it may end early where the loss falls by a smaller share, see `loop.fall`
 
     def edge_at(self, step: int) -> float:
         """Target edge length, scene units: geometric from the first to the last."""
@@ -36,20 +37,22 @@ class Stage:
 
 
 def schedule(config: OptimizeConfig, views: ViewSet, area: float, faces: int | None) -> list[Stage]:
-    """A coarse, a fine and a refining stage. `area` is the initial surface's; `faces` a budget that sets the edges."""
+    """A coarse, a fine and a refining stage. `area` is the initial surface's; `faces` overrules the settings' number,
+    and how short edges may be."""
     finest = min(config.resolution, views.resolution[0])
     coarse = max(min(MIN_COARSE, finest), finest // 2)
-    last = config.edge_end * pixel_size(views, finest)
-    if faces is not None:
-        last = math.sqrt(area / (FACE_AREA * faces))
+    last = math.sqrt(area / (FACE_AREA * (faces or config.faces)))
+    if faces is None:
+        last = max(last, config.edge_end * pixel_size(views, finest))
     first = max(config.edge_start * pixel_size(views, coarse), last)
     middle = math.sqrt(first * last)
     big, small = config.step_size, config.step_size_end
     half, spread = math.sqrt(big * small), config.edge_spread
+    ends = config.crease_angle, config.refine_consensus > 0, config.tolerance
     stages = [
         Stage("coarse", coarse, config.coarse_steps, (first, middle), (big, half)),
         Stage("fine", finest, config.fine_steps, (middle, last), (half, small), spread),
-        Stage("refine", finest, config.refine_steps, (last, last), (small, small / 2), spread, True, config.tolerance),
+        Stage("refine", finest, config.refine_steps, (last, last), (small, small / 2), spread, *ends),
     ]
     return [stage for stage in stages if stage.steps > 0]
 

@@ -10,10 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate, normalize
 
-from meshopt.cameras import Camera
 from meshopt.views import ViewSet
 
 MARGIN = 0.04  # of the image, kept around the masks so that a silhouette that is too large still gets a gradient
+GRAZING = 0.05  # cosine to the camera below which a pixel's normal counts no less
 
 
 @dataclass(frozen=True)
@@ -39,18 +39,20 @@ def make_targets(views: ViewSet, resolution: int, view_weights: Float[Tensor, "V
     columns = max(1, round(rows * views.resolution[1] / views.resolution[0]))
     image = resample(views, (rows, columns))
     windows, size = _windows(image[..., 3].cpu().numpy() > 0.02)
-    crops = [image[v, y : y + size[0], x : x + size[1]] for v, (y, x) in enumerate(windows)]
-    image = torch.stack(crops)
-    backs = torch.stack([_towards_camera(c) for c in views.cameras]).to(image)
-    cosine = (normalize(image[..., :3], dim=-1) * backs[:, None, None]).sum(-1).clamp(0.0, 1.0)
-    facing = torch.where(image[..., 3] > 0, cosine.clamp_min(0.05) ** grazing_power, torch.ones_like(cosine))
+    image = _cropped(image, windows, size)
+    weight = view_weights.to(image)[:, None, None].expand(image.shape[:3])
+    if grazing_power > 0:
+        rays = torch.from_numpy(np.stack([camera.rays(rows, columns)[1] for camera in views.cameras]))
+        toward = -normalize(_cropped(rays, windows, size).to(image), dim=-1)
+        cosine = (normalize(image[..., :3], dim=-1) * toward).sum(-1)
+        weight = weight * torch.where(image[..., 3] > 0, cosine.clamp(GRAZING, 1.0) ** grazing_power, 1.0)
     matrices = [
         _window_matrix(window, size, (rows, columns)) @ camera.clip_matrix()
         for window, camera in zip(windows, views.cameras, strict=True)
     ]
     return Targets(
         image.movedim(-1, 1).contiguous().movedim(1, -1),  # channel by channel in memory, as `normal_loss` likes it
-        (facing * view_weights.to(image)[:, None, None]).contiguous(),
+        weight.contiguous(),
         torch.from_numpy(np.stack(matrices)).to(image),
     )
 
@@ -64,8 +66,10 @@ def resample(views: ViewSet, size: tuple[int, int]) -> Float[Tensor, "V h w 4"]:
     return torch.cat([normalize(planes[..., :3], dim=-1) * mask, mask], dim=-1)
 
 
-def _towards_camera(camera: Camera) -> Tensor:
-    return torch.from_numpy(camera.rotation[2].copy())
+def _cropped(
+    images: Float[Tensor, "V H W C"], starts: list[tuple[int, int]], size: tuple[int, int]
+) -> Float[Tensor, "V h w C"]:
+    return torch.stack([image[y : y + size[0], x : x + size[1]] for image, (y, x) in zip(images, starts, strict=True)])
 
 
 def _windows(covered: np.ndarray) -> tuple[list[tuple[int, int]], tuple[int, int]]:

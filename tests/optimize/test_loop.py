@@ -89,14 +89,21 @@ def test_schedule_goes_from_coarse_to_fine(views):
     assert [s.resolution for s in stages] == [96, 96, 96]  # views of 96 rows have no coarser stage
     edges = [e for s in stages for e in s.edges]
     assert edges == sorted(edges, reverse=True)
-    assert edges[-1] == pytest.approx(CONFIG.edge_end * 2 / 96)
+    assert [s.crease for s in stages] == [180.0, 180.0, CONFIG.crease_angle]
     assert stages[0].edge_at(0) == stages[0].edges[0]
     assert stages[0].edge_at(stages[0].steps - 1) == pytest.approx(stages[0].edges[1])
 
 
-def test_face_budget_sets_the_last_edge_length(views):
+def test_number_of_faces_sets_the_last_edge_length(views):
     few, many = (schedule(CONFIG, views, 3.0, n)[-1].edges[1] for n in (1000, 4000))
     assert few == pytest.approx(2 * many)
+    assert schedule(OptimizeConfig(faces=1000), views, 3.0, None)[-1].edges[1] == few
+
+
+def test_edges_get_no_shorter_than_pixels_allow_unless_a_budget_says_so(views):
+    config = OptimizeConfig(faces=1_000_000)
+    assert schedule(config, views, 3.0, None)[-1].edges[1] == pytest.approx(config.edge_end * 2 / 96)
+    assert schedule(config, views, 3.0, 1_000_000)[-1].edges[1] < 0.1 * config.edge_end * 2 / 96
 
 
 def test_stages_without_steps_are_left_out(views):
