@@ -1,18 +1,23 @@
 """Objects that are hard in known ways, with ground truth, as a folder for benchmarks/reconstruct.py.
 
-    python benchmarks/objects.py FOLDER [--rigs unique3d,wonder3d] [--objects lattice,knot] [--size 512]
+    python benchmarks/objects.py FOLDER [--rigs unique3d,wonder3d] [--objects lattice,knot] [--meshes FILE ...]
 
 lattice: the edges of a cube as bars, genus 5. knot: a trefoil of a tube 2 % of its size thick. parts: a ball, a ring
 and a capsule that do not touch. blob: a smooth body with bumps and two ears. dragon: the sample of data/. Each fits
 the unit sphere and a box of side 1.8. Views are rendered by meshopt's own rasteriser, 4 x 4 samples per pixel, with
 the normals in the world's frame.
+
+A rig is a preset, turntable:N, or star:AxE (A azimuths by E elevations, poles left out; 4x4 is what continuous
+remeshing was published with); with @ANGLE it is seen in perspective, that full angle of view, from where the unit
+sphere just fits: unique3d@40, star:4x4@11.4. Its folder has its name without the colon.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
@@ -21,6 +26,7 @@ import numpy as np
 import torch
 import trimesh
 from PIL import Image
+from scores import MESHES
 from view_scores import creased, render
 
 import meshopt
@@ -143,14 +149,31 @@ def placed(mesh: Mesh) -> Mesh:
     return mesh.with_vertices(points * scale)
 
 
+def rig_cameras(rig: str) -> list[Camera]:
+    """The cameras of a preset, of turntable:N or of star:AxE, orthographic or `@` an angle of view in degrees."""
+    places, _, angle = rig.partition("@")
+    kind, _, counts = places.partition(":")
+    if kind == "star":
+        around, high = (int(count) for count in counts.split("x"))
+        elevations = np.linspace(-90, 90, high + 2)[1:-1]
+        stands = [(360.0 * i / around, float(e)) for e in elevations for i in range(around)]
+        cameras = [Camera.orbit(f"{i:03d}", *stand) for i, stand in enumerate(stands)]
+    else:
+        cameras = list(load_rig(places).cameras())
+    if not angle:
+        return cameras
+    distance = 1 / np.sin(np.radians(float(angle)) / 2)
+    return [Camera.orbit(c.name, c.azimuth, c.elevation, fov=float(angle), distance=distance) for c in cameras]
+
+
 def write_views(mesh: Mesh, folder: Path, rig: str, size: int) -> None:
     """rgb/, normals/ and cameras.json of one rig."""
-    colour, normal = FILES.get(rig, ("{i:03d}.png", "{i:03d}.png"))
+    colour, normal = FILES.get(rig.partition("@")[0], ("{i:03d}.png", "{i:03d}.png"))
     sharp, normals = creased(mesh)
     entries = []
     for part in ("rgb", "normals"):
         (folder / part).mkdir(parents=True, exist_ok=True)
-    for i, camera in enumerate(load_rig(rig).cameras()):
+    for i, camera in enumerate(rig_cameras(rig)):
         names = {key: form.format(i=i, name=camera.name) for key, form in (("rgb", colour), ("normal", normal))}
         image = render(sharp, camera, (size, size), normals=normals).numpy()
         facing = image[..., :3] @ camera.rotation.T.astype(np.float32)
@@ -177,16 +200,25 @@ def camera_entry(camera: Camera) -> dict[str, Any]:
     return place | {"type": "persp", "fov": fov, "distance": float(np.linalg.norm(camera.position))}
 
 
+def sources(names: str | None, places: Sequence[Path]) -> dict[str, Callable[[], Mesh]]:
+    """What makes each object: those named, by default all unless there are mesh files or folders of such."""
+    files = [file for place in places for file in (sorted(place.iterdir()) if place.is_dir() else [place])]
+    found = {file.stem: partial(meshopt.load_mesh, file) for file in files if file.suffix in MESHES}
+    chosen = names.split(",") if names else [] if places else list(OBJECTS)
+    return found | {name: OBJECTS[name] for name in chosen}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--objects", default=",".join(OBJECTS))
-    parser.add_argument("--rigs", default="unique3d,wonder3d", help="presets, or turntable:N (folder turntableN)")
+    parser.add_argument("--objects", help="comma-separated; default: all, or none with --meshes")
+    parser.add_argument("--meshes", type=Path, nargs="+", default=[], metavar="FILE|FOLDER", help="objects of your own")
+    parser.add_argument("--rigs", default="unique3d,wonder3d", help="comma-separated")
     parser.add_argument("--size", type=int, default=512, help="pixels per side")
     options = parser.parse_args()
     (options.folder / "meshes").mkdir(parents=True, exist_ok=True)
-    for name in options.objects.split(","):
-        mesh = placed(OBJECTS[name]())
+    for name, made in sources(options.objects, options.meshes).items():
+        mesh = placed(made())
         meshopt.save_mesh(mesh, options.folder / "meshes" / f"{name}.ply")
         for rig in options.rigs.split(","):
             write_views(mesh, options.folder / "views" / name / rig.replace(":", ""), rig, options.size)
