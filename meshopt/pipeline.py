@@ -165,6 +165,7 @@ class _Run:
         self.details["untangle"] = {
             "crossing": [result.crossing_before, result.crossing_after],
             "folded": [result.folded_before, result.folded_after],
+            "cuts": result.cuts,
         }
         if result.crossing_after or result.folded_after:
             left = f"{result.crossing_after} cross others, {result.folded_after} are folded over"
