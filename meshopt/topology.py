@@ -157,8 +157,8 @@ def _all_links(table: _EdgeTable) -> np.ndarray:
     return np.stack([order[:-1][same], order[1:][same]], axis=1)
 
 
-def _numpy(faces: Int[Tensor, "F 3"]) -> np.ndarray:
-    return faces.detach().cpu().numpy()
+def _numpy(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy()
 
 
 def edges(faces: Int[Tensor, "F 3"]) -> Int[Tensor, "E 2"]:
@@ -194,14 +194,11 @@ def keep_components(
     The third is which vertices of the input are left, to index attributes with.
     """
     labels = components(faces)
-    cross = face_cross(vertices, faces)
-    count = int(labels.max()) + 1 if len(labels) else 0
-    area = torch.zeros(count, dtype=torch.float64, device=vertices.device)
-    area.index_add_(0, labels, cross.norm(dim=1).double())
-    large = area >= min_share * area.max() if count else area > 0
-    if min_share >= 1 and count:
-        large = torch.arange(count, device=vertices.device) == area.argmax()
-    return keep_faces(vertices, faces, large[labels])
+    area = np.bincount(_numpy(labels), _numpy(face_cross(vertices, faces).norm(dim=1)))
+    large = area >= min_share * area.max(initial=0.0)
+    if min_share >= 1 and len(area):
+        large = np.arange(len(area)) == area.argmax()
+    return keep_faces(vertices, faces, torch.from_numpy(large).to(faces.device)[labels])
 
 
 def weld(

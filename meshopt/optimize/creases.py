@@ -34,7 +34,7 @@ def parted(vertices: Float[Tensor, "N 3"], faces: Int[Tensor, "F 3"], links: Lin
 
     A vertex becomes as many as sharp edges divide its surroundings into; where a single one ends it stays whole.
     """
-    normals = as_array(face_normals(vertices.detach(), faces).float())
+    normals = as_array(face_normals(vertices.detach(), faces).float().cpu())
     corner = np.empty(3 * len(faces), np.int32)
     origin = np.empty(len(vertices) + len(corner), np.int64)
     count = crease_kernels.part(links.twin, links.out, normals, math.cos(math.radians(degrees)), corner, origin)
