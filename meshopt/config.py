@@ -115,7 +115,7 @@ class OptimizeConfig(Settings):
     smoothness: float = Field(0.05, ge=0, le=100)
     """Weight of the Laplacian energy: squared distance of each vertex to its neighbours' mean, over edge length."""
     unseen_smoothness: float = Field(4.0, ge=1, le=1000)
-    """How many times smoother the surface is kept where no view sees it."""
+    """How many times more the Laplacian energy of vertices that no view sees counts: it pulls at seen ones beside."""
     inside_out_weight: float = Field(1.0, ge=0, le=1000)
     """Weight of what keeps thin parts from turning inside out: per pixel that shows the inside, over edge length."""
     relaxation: float = Field(0.4, ge=0, le=1)
