@@ -15,16 +15,22 @@ from meshopt.initial.field_kernels import sample
 NEVER = np.float32(1e9)
 
 
+@njit(**INNER)
+def on_ray(rays, c, r, t):
+    """The point of pixel (c, r)'s ray at a depth, see `PixelCamera.rays`."""
+    x = rays[0, 0] + c * rays[1, 0] + r * rays[2, 0] + t * (rays[3, 0] + c * rays[4, 0] + r * rays[5, 0])
+    y = rays[0, 1] + c * rays[1, 1] + r * rays[2, 1] + t * (rays[3, 1] + c * rays[4, 1] + r * rays[5, 1])
+    z = rays[0, 2] + c * rays[1, 2] + r * rays[2, 2] + t * (rays[3, 2] + c * rays[4, 2] + r * rays[5, 2])
+    return x, y, z
+
+
 @njit(**KERNEL)
 def add_hull(cost, start, stop, rays, columns, rows, depths, values, origin, spacing, tolerance, weight):
     """Cost of points outside the field: grows over three tolerances from half a tolerance outside."""
     for p in range(cost.shape[0]):
         c, r = columns[p], rows[p]
         for d in range(start[p], stop[p]):
-            t = depths[d]
-            x = rays[0, 0] + c * rays[1, 0] + r * rays[2, 0] + t * (rays[3, 0] + c * rays[4, 0] + r * rays[5, 0])
-            y = rays[0, 1] + c * rays[1, 1] + r * rays[2, 1] + t * (rays[3, 1] + c * rays[4, 1] + r * rays[5, 1])
-            z = rays[0, 2] + c * rays[1, 2] + r * rays[2, 2] + t * (rays[3, 2] + c * rays[4, 2] + r * rays[5, 2])
+            x, y, z = on_ray(rays, c, r, depths[d])
             x, y, z = (x - origin[0]) / spacing, (y - origin[1]) / spacing, (z - origin[2]) / spacing
             outside = -sample(values, x, y, z) / tolerance - 0.5
             cost[p, d] += weight * min(max(outside, 0.0), 3.0)
@@ -42,10 +48,7 @@ def add_disagreement(cost, start, stop, rays, columns, rows, depths, normals, ey
         c, r = columns[p], rows[p]
         nx, ny, nz = normals[p, 0], normals[p, 1], normals[p, 2]
         for d in range(start[p], stop[p]):
-            t = depths[d]
-            x = rays[0, 0] + c * rays[1, 0] + r * rays[2, 0] + t * (rays[3, 0] + c * rays[4, 0] + r * rays[5, 0])
-            y = rays[0, 1] + c * rays[1, 1] + r * rays[2, 1] + t * (rays[3, 1] + c * rays[4, 1] + r * rays[5, 1])
-            z = rays[0, 2] + c * rays[1, 2] + r * rays[2, 2] + t * (rays[3, 2] + c * rays[4, 2] + r * rays[5, 2])
+            x, y, z = on_ray(rays, c, r, depths[d])
             vx, vy, vz = eye[0] - eye[3] * x, eye[1] - eye[3] * y, eye[2] - eye[3] * z
             facing = (nx * vx + ny * vy + nz * vz) / np.sqrt(vx * vx + vy * vy + vz * vz)
             share = min((facing - 0.15) * 2.0, 1.0)

@@ -7,6 +7,7 @@ import numpy as np
 from numba import njit
 
 from meshopt.compilation import KERNEL
+from meshopt.initial.depth_kernels import on_ray
 
 
 @njit(**KERNEL)
@@ -42,10 +43,7 @@ def add_empty(cost, start, stop, rays, columns, rows, depths, matrix, perspectiv
     for p in range(cost.shape[0]):
         c, r = columns[p], rows[p]
         for d in range(start[p], stop[p]):
-            t = depths[d]
-            x = rays[0, 0] + c * rays[1, 0] + r * rays[2, 0] + t * (rays[3, 0] + c * rays[4, 0] + r * rays[5, 0])
-            y = rays[0, 1] + c * rays[1, 1] + r * rays[2, 1] + t * (rays[3, 1] + c * rays[4, 1] + r * rays[5, 1])
-            z = rays[0, 2] + c * rays[1, 2] + r * rays[2, 2] + t * (rays[3, 2] + c * rays[4, 2] + r * rays[5, 2])
+            x, y, z = on_ray(rays, c, r, depths[d])
             u = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3]
             v = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + matrix[1, 3]
             w = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3]
