@@ -1,11 +1,13 @@
 """Objects that are hard in known ways, with ground truth, as a folder for benchmarks/reconstruct.py.
 
-    python benchmarks/objects.py FOLDER [--rigs unique3d,wonder3d] [--objects lattice,knot] [--meshes FILE ...]
+    python benchmarks/objects.py FOLDER [--rigs unique3d,wonder3d] [--objects lattice,creature:0] [--meshes FILE ...]
 
 lattice: the edges of a cube as bars, genus 5. knot: a trefoil of a tube 2 % of its size thick. parts: a ball, a ring
-and a capsule that do not touch. blob: a smooth body with bumps and two ears. dragon: the sample of data/. Each fits
-the unit sphere and a box of side 1.8. Views are rendered by meshopt's own rasteriser, 4 x 4 samples per pixel, with
-the normals in the world's frame.
+and a capsule that do not touch. blob: a smooth body with bumps and two ears. dragon: the sample of data/. By seed:
+creature:N, figures with a face in front (creatures.py), and machine:N, with flat faces and edges (machines.py). Each
+fits the unit sphere and a box of side 1.8. Views are rendered by meshopt's own rasteriser, 4 x 4 samples per pixel,
+with the normals in the world's frame and colours that do not depend on the view (paints.py). An object's files have
+its name without the colon.
 
 A rig is a preset, turntable:N, or star:AxE (A azimuths by E elevations, poles left out; 4x4 is what continuous
 remeshing was published with); with @ANGLE it is seen in perspective, that full angle of view, from where the unit
@@ -25,21 +27,26 @@ from typing import Any
 import numpy as np
 import torch
 import trimesh
+from creatures import creature
+from machines import machine
+from paints import Model, Paint, markings, picture
 from PIL import Image
 from scores import MESHES
+from solids import surface_of
 from view_scores import creased, render
 
 import meshopt
 from meshopt.cameras import Camera
-from meshopt.initial.tetrahedra import marching_tetrahedra
 from meshopt.mesh import Mesh
 from meshopt.rigs import load_rig
 
 ROOT = Path(__file__).parents[1]
 SIDE, RADIUS = 1.8, 0.99  # an object's largest side and bounding sphere at most, scene units
-GRID = 128  # samples per axis of a distance field
-LIGHT = np.array([0.35, 0.5, 0.79])  # in the camera's frame
-FILES = {"unique3d": ("{i:03d}.png", "{i:03d}.png"), "wonder3d": ("rgb_000_{name}.png", "normals_000_{name}.png")}
+NUMBERS = ("{i:03d}.png", "{i:03d}.png")  # names of rgb and normals
+FILES = {
+    "wonder3d": ("rgb_000_{name}.png", "normals_000_{name}.png"),
+    "era3d": ("color_{name}_masked.png", "normals_{name}_masked.png"),
+}
 
 
 def lattice() -> Mesh:
@@ -58,19 +65,6 @@ def lattice() -> Mesh:
         return 0.07 + blend * np.log(np.maximum(total, 1e-300))
 
     return surface_of(field)
-
-
-def surface_of(field: Callable[[np.ndarray], np.ndarray]) -> Mesh:
-    """Where a smooth field [N] of points [N, 3] in the cube [-1, 1] changes its sign; positive inside."""
-    axis = np.linspace(-1, 1, GRID)
-    values = np.stack([field(np.stack(np.meshgrid([x], axis, axis, indexing="ij"), -1).reshape(-1, 3)) for x in axis])
-    vertices, faces = marching_tetrahedra(values.reshape(GRID, GRID, GRID), (-1, -1, -1), float(axis[1] - axis[0]))
-    points, step = vertices.astype(np.float64), 1e-4
-    for _ in range(3):  # Newton's steps onto the surface
-        slope = [(field(points + step * e) - field(points - step * e)) / (2 * step) for e in np.eye(3)]
-        gradient = np.stack(slope, 1)
-        points -= field(points)[:, None] * gradient / np.maximum((gradient**2).sum(1, keepdims=True), 1e-6)
-    return Mesh(torch.from_numpy(points).float(), torch.from_numpy(faces))
 
 
 def knot(around: int = 900, across: int = 24) -> Mesh:
@@ -139,14 +133,7 @@ OBJECTS: dict[str, Callable[[], Mesh]] = {
     "blob": blob,
     "dragon": dragon,
 }
-
-
-def placed(mesh: Mesh) -> Mesh:
-    """Its bounding box centred, as large as it may be."""
-    low, high = mesh.vertices.amin(0), mesh.vertices.amax(0)
-    points = mesh.vertices - (low + high) / 2
-    scale = min(SIDE / float((high - low).max()), RADIUS / float(points.norm(dim=1).max()))
-    return mesh.with_vertices(points * scale)
+FAMILIES: dict[str, Callable[[int], Model]] = {"creature": creature, "machine": machine}
 
 
 def rig_cameras(rig: str) -> list[Camera]:
@@ -166,9 +153,10 @@ def rig_cameras(rig: str) -> list[Camera]:
     return [Camera.orbit(c.name, c.azimuth, c.elevation, fov=float(angle), distance=distance) for c in cameras]
 
 
-def write_views(mesh: Mesh, folder: Path, rig: str, size: int) -> None:
-    """rgb/, normals/ and cameras.json of one rig."""
-    colour, normal = FILES.get(rig.partition("@")[0], ("{i:03d}.png", "{i:03d}.png"))
+def write_views(mesh: Mesh, folder: Path, rig: str, size: int, paint: Paint | None = None) -> None:
+    """rgb/, normals/ and cameras.json of one rig; the paint is by default that of the object called "mesh"."""
+    paint = paint or markings("mesh")
+    colour, normal = FILES.get(rig.partition("@")[0], NUMBERS)
     sharp, normals = creased(mesh)
     entries = []
     for part in ("rgb", "normals"):
@@ -176,9 +164,8 @@ def write_views(mesh: Mesh, folder: Path, rig: str, size: int) -> None:
     for i, camera in enumerate(rig_cameras(rig)):
         names = {key: form.format(i=i, name=camera.name) for key, form in (("rgb", colour), ("normal", normal))}
         image = render(sharp, camera, (size, size), normals=normals).numpy()
-        facing = image[..., :3] @ camera.rotation.T.astype(np.float32)
-        shade = 0.3 + 0.6 * np.clip(facing @ LIGHT, 0, 1)[..., None].repeat(3, -1)
-        save(folder / "rgb" / names["rgb"], shade, image[..., 3], 255)
+        colours = picture(sharp, normals, camera, (size, size), paint)
+        save(folder / "rgb" / names["rgb"], colours, image[..., 3], 255)
         save(folder / "normals" / names["normal"], image[..., :3] * 0.5 + 0.5, image[..., 3], 0)
         entries.append(names | camera_entry(camera))
     record = {"rig": rig, "world": "right-handed, +Y up, front = +Z", "views": entries}
@@ -200,12 +187,27 @@ def camera_entry(camera: Camera) -> dict[str, Any]:
     return place | {"type": "persp", "fov": fov, "distance": float(np.linalg.norm(camera.position))}
 
 
-def sources(names: str | None, places: Sequence[Path]) -> dict[str, Callable[[], Mesh]]:
+def sources(names: str | None, places: Sequence[Path]) -> dict[str, Callable[[], Model]]:
     """What makes each object: those named, by default all unless there are mesh files or folders of such."""
     files = [file for place in places for file in (sorted(place.iterdir()) if place.is_dir() else [place])]
-    found = {file.stem: partial(meshopt.load_mesh, file) for file in files if file.suffix in MESHES}
+    files = [file for file in files if file.suffix in MESHES]
+    found = {file.stem: partial(plain, file.stem, partial(meshopt.load_mesh, file)) for file in files}
     chosen = names.split(",") if names else [] if places else list(OBJECTS)
-    return found | {name: OBJECTS[name] for name in chosen}
+    return found | {name.replace(":", ""): named(name) for name in chosen}
+
+
+def named(name: str) -> Callable[[], Model]:
+    """What makes one of OBJECTS, or a member of a family by its seed."""
+    family, _, seed = name.partition(":")
+    if not seed:
+        return partial(plain, name, OBJECTS[name])
+    return lambda: FAMILIES[family](int(seed)).placed(SIDE, RADIUS)
+
+
+def plain(name: str, made: Callable[[], Mesh]) -> Model:
+    """A mesh with the markings of its name, which do not grow with it."""
+    paint = markings(name)
+    return Model(Model(made(), paint).placed(SIDE, RADIUS).mesh, paint)
 
 
 def main() -> None:
@@ -218,11 +220,12 @@ def main() -> None:
     options = parser.parse_args()
     (options.folder / "meshes").mkdir(parents=True, exist_ok=True)
     for name, made in sources(options.objects, options.meshes).items():
-        mesh = placed(made())
-        meshopt.save_mesh(mesh, options.folder / "meshes" / f"{name}.ply")
+        model = made()
+        meshopt.save_mesh(model.mesh, options.folder / "meshes" / f"{name}.ply")
         for rig in options.rigs.split(","):
-            write_views(mesh, options.folder / "views" / name / rig.replace(":", ""), rig, options.size)
-        print(f"{name}: {len(mesh.faces):,} faces", flush=True)
+            folder = options.folder / "views" / name / rig.replace(":", "")
+            write_views(model.mesh, folder, rig, options.size, model.paint)
+        print(f"{name}: {len(model.mesh.faces):,} faces", flush=True)
 
 
 if __name__ == "__main__":

@@ -13,11 +13,12 @@ import click
 from meshopt import __version__
 from meshopt.errors import InputError
 
+from .check import check
 from .config import config
 from .doctor import doctor
 from .reconstruct import reconstruct
 
-OK, BUG, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+OK, BUG, BAD_INPUT, INCONSISTENT, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,6 +28,7 @@ def meshopt() -> None:
 
 
 meshopt.add_command(reconstruct)
+meshopt.add_command(check)
 meshopt.add_command(config)
 meshopt.add_command(doctor)
 
@@ -38,9 +40,9 @@ def main() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs one command and gives its exit code: 0, 1 for a bug, 2 for bad input, 130 when interrupted."""
+    """Runs one command and gives its exit code: its own, 1 for a bug, 2 for bad input, 130 when interrupted."""
     try:
-        meshopt.main(args=list(arguments), prog_name="meshopt", standalone_mode=False)
+        code = meshopt.main(args=list(arguments), prog_name="meshopt", standalone_mode=False)
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except click.ClickException as error:
@@ -57,7 +59,7 @@ def run(arguments: Sequence[str]) -> int:
         return _say(f"Error: {place}{error.strerror or error}; nothing was written.", BAD_INPUT)
     except Exception as error:
         return _bug(error, arguments)
-    return OK
+    return code if isinstance(code, int) else OK
 
 
 def _say(message: str, code: int) -> int:

@@ -1,7 +1,8 @@
-"""What a run says at its end."""
+"""What a command says about its input and at its end."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,10 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+NUMBERS = ("silhouette IoU", "normal error", "score")  # columns
+STYLES = {"ok": "green", "note": "dim", "suspect": "yellow", "inconsistent": "bold red"}
 
 
 def show_sources(console: Console, views: Any) -> None:
@@ -20,7 +25,7 @@ def show_sources(console: Console, views: Any) -> None:
             table.add_row(source.name, _short(source.rgb), _short(source.normals))
         console.print(table)
     for note in views.notes:
-        console.print(note, highlight=False, markup=False, soft_wrap=True)
+        _line(console, note)
 
 
 def show_result(
@@ -34,22 +39,68 @@ def show_result(
     if table.row_count:
         console.print(table)
     for note in (note for note in report.get("notes", ()) if note not in said):
-        console.print(str(note), highlight=False, markup=False, soft_wrap=True)
+        _line(console, str(note))
     if report.get("topology_line"):
-        console.print(str(report["topology_line"]), highlight=False, markup=False, soft_wrap=True)
+        _line(console, str(report["topology_line"]))
     backend = report.get("backend") or {}
     if backend:
-        line = f"Rasteriser {backend.get('name')}, licence {backend.get('licence')}."
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        _line(console, f"Rasteriser {backend.get('name')}, licence {backend.get('licence')}.")
     folder = files[0].parent
     names = ", ".join(file.name for file in files)
-    console.print(f"Wrote {names} to {folder} in {seconds:.1f} s.", highlight=False, markup=False, soft_wrap=True)
+    _line(console, f"Wrote {names} to {folder} in {seconds:.1f} s.")
+
+
+def show_findings(console: Console, report: Any, files: Sequence[Path], seconds: float) -> None:
+    """Each view's verdict, every finding, the set's verdict, and what was written; `report`: a ConsistencyReport."""
+    table = _table("view", "verdict", "score")
+    for view in report.views:
+        table.add_row(Text(view.name), Text(view.verdict, STYLES[view.verdict]), f"{view.score:.2f}")
+    console.print(table)
+    for severity in ("inconsistent", "suspect", "note"):
+        for finding in report.findings:
+            if finding.severity == severity:
+                _show_finding(console, finding)
+    nothing = "" if report.findings else ", nothing was found"
+    score = f"Score {report.score:.2f}: expected error of the surface, in % of the object's diagonal."
+    verdict = Text(_wrapped(console, f"Verdict: {report.verdict}{nothing}. {score}"))
+    verdict.highlight_words([report.verdict], STYLES[report.verdict])
+    console.print(verdict, highlight=False, soft_wrap=True)
+    written = f"Wrote {', '.join(map(str, files))}" if files else "Checked"
+    _line(console, f"{written} in {seconds:.1f} s.")
+
+
+def _show_finding(console: Console, finding: Any) -> None:
+    views = ", ".join(finding.views) or "all views"
+    parts = (finding.severity, finding.code, views, _quantity(finding))
+    heading = Text(_wrapped(console, "  ".join(part for part in parts if part), later="  "))
+    heading.stylize(STYLES[finding.severity], 0, len(finding.severity))
+    console.print(heading, highlight=False, soft_wrap=True)
+    for text in (finding.message, f"Remedy: {finding.remedy}"):
+        _line(console, _wrapped(console, text, "  ", "  "))
+    console.print()
+
+
+def _quantity(finding: Any) -> str:
+    """Value, uncertainty, unit and threshold, as far as they are known."""
+    if finding.value is None:
+        return ""
+    uncertainty = "" if finding.uncertainty is None else f" ± {finding.uncertainty:.2g}"
+    threshold = "" if finding.threshold is None else f" (threshold {finding.threshold:.3g})"
+    return f"{finding.value:.3g}{uncertainty} {finding.unit}".rstrip() + threshold
+
+
+def _wrapped(console: Console, text: str, first: str = "", later: str = "") -> str:
+    """The text in lines as wide as the console, indented by `first` and `later`; words stay whole."""
+    return textwrap.fill(
+        text, console.width, initial_indent=first, subsequent_indent=later,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def _table(*names: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in names:
-        table.add_column(name, justify="right" if "error" in name or "IoU" in name else "left", overflow="fold")
+        table.add_column(name, justify="right" if name in NUMBERS else "left", overflow="fold")
     return table
 
 
@@ -59,3 +110,7 @@ def _short(path: str | None) -> str:
 
 def _number(value: float | None, form: str, unit: str = "") -> str:
     return "-" if value is None else f"{value:{form}}{unit}"
+
+
+def _line(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

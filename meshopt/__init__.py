@@ -11,6 +11,7 @@ from meshopt.compilation import place_cache
 if TYPE_CHECKING:
     from meshopt.cameras import Camera
     from meshopt.config import Config, load_config, save_config
+    from meshopt.consistency import Checked, ConsistencyReport, Finding, check
     from meshopt.errors import InputError, MeshoptWarning
     from meshopt.io.meshes import load_mesh, save_mesh
     from meshopt.mesh import Mesh
@@ -21,13 +22,17 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Camera": "meshopt.cameras",
+    "Checked": "meshopt.consistency",
     "Config": "meshopt.config",
+    "ConsistencyReport": "meshopt.consistency",
+    "Finding": "meshopt.consistency",
     "InputError": "meshopt.errors",
     "Mesh": "meshopt.mesh",
     "MeshoptWarning": "meshopt.errors",
     "Progress": "meshopt.pipeline",
     "Reconstruction": "meshopt.pipeline",
     "ViewSet": "meshopt.views",
+    "check": "meshopt.consistency",
     "load_config": "meshopt.config",
     "load_mesh": "meshopt.io.meshes",
     "load_views": "meshopt.views",
@@ -38,7 +43,10 @@ _HOMES = {
 
 __all__ = [
     "Camera",
+    "Checked",
     "Config",
+    "ConsistencyReport",
+    "Finding",
     "InputError",
     "Mesh",
     "MeshoptWarning",
@@ -46,6 +54,7 @@ __all__ = [
     "Reconstruction",
     "ViewSet",
     "__version__",
+    "check",
     "load_config",
     "load_mesh",
     "load_views",

@@ -127,6 +127,80 @@ class OptimizeConfig(Settings):
     """Degrees from the blended normal at which a view's normal counts a quarter in the blend."""
 
 
+class HullChecks(Settings):
+    """When silhouettes contradict each other."""
+
+    depth: float = Field(0.045, gt=0, le=2)
+    """Scene units (half the image) by which rays may miss the hull of the other views."""
+    least: float = Field(0.5, ge=0, le=100)
+    """Percent of the silhouette: smaller regions do not count."""
+    facing: float = Field(0.1, ge=0, le=2)
+    """By how much more (cosine) normals must face the camera along a cut than along the rest of the outline."""
+
+
+class MaskChecks(Settings):
+    """When masks are suspected."""
+
+    hull: HullChecks = HullChecks()
+    fringe: float = Field(35.0, gt=0, le=100)
+    """Percent of an outline with one and the same colour that the object next to it does not have."""
+    hole: float = Field(0.3, ge=0, le=100)
+    """Percent of the silhouette: smaller holes do not count."""
+    hole_facing: float = Field(0.35, ge=0, le=2)
+    """By how much more (cosine) normals face the camera all around a hole than along the outline."""
+    specks: float = Field(0.5, ge=0, le=100)
+    """Percent of the silhouette: fewer loose specks are only noted."""
+    cut_off: float = Field(25.0, ge=0, le=100)
+    """Percent of an image's side along which the object may touch it."""
+
+
+class ContentChecks(Settings):
+    """When pictures contradict each other."""
+
+    repeat: float = Field(0.65, gt=0, le=1)
+    """Correlation of two views' structure from which on one may repeat the other."""
+    beyond: float = Field(0.25, ge=0, le=1)
+    """By how much it must exceed what the other views say about the object's symmetry."""
+    colour: float = Field(3.0, ge=0, le=100)
+    """Percent by which a channel of a view must be off the other views, two standard deviations less; suspect is only
+    what differs between the channels, as light that moves with the camera changes all alike."""
+    offset: float = Field(0.8, gt=0, le=100)
+    """Percent of the image by which normals may lie off their colours."""
+
+
+class DetailChecks(Settings):
+    """When a view lacks detail. Widths are sigmas in pixels of the views' images."""
+
+    normals: float = Field(2.1, ge=0, le=1000)
+    """Normals whose edges are narrower are never suspected."""
+    colours: float = Field(1.4, ge=0, le=1000)
+    """Nor are colours."""
+    ratio: float = Field(2.0, ge=1, le=1000)
+    """By how many times a view's edges must be wider than the other views'."""
+    all_normals: float = Field(3.0, ge=0, le=1000)
+    """From there on a set is noted in which all normals are as blurred."""
+    blocks: float = Field(0.1, ge=0, le=10)
+    """By how much more (share) normals change across the borders of 8 x 8 blocks, where a JPEG file shows."""
+
+
+class CheckConfig(Settings):
+    """The consistency checks: from what on something is found. docs/consistency.md says how the values were chosen."""
+
+    correct: bool = True
+    """Mend what is estimated with confidence; what was mended is in the report."""
+    strict: bool = False
+    """Stop before texturing where views are inconsistent."""
+    rotation: float = Field(2.5, gt=0, le=180)
+    """Degrees by which a view's normals may be turned as a whole."""
+    zoom: float = Field(1.0, gt=0, le=100)
+    """Percent by which a view may show the object larger or smaller."""
+    shift: float = Field(0.5, gt=0, le=100)
+    """Percent of the image by which a view may be shifted."""
+    masks: MaskChecks = MaskChecks()
+    content: ContentChecks = ContentChecks()
+    detail: DetailChecks = DetailChecks()
+
+
 class OutputConfig(Settings):
     """What is written."""
 
@@ -150,6 +224,7 @@ class Config(Settings):
     views: ViewsConfig = ViewsConfig()
     initial: InitialConfig = InitialConfig()
     optimize: OptimizeConfig = OptimizeConfig()
+    check: CheckConfig = CheckConfig()
     output: OutputConfig = OutputConfig()
 
 

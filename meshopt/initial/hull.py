@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Float32, Int8
+from jaxtyping import Float, Float32, Int8
 
 from meshopt import parallel
+from meshopt.cameras import Camera
 from meshopt.errors import InputError
 from meshopt.initial import field_kernels as kernels
 from meshopt.initial.grid import Field, grid_over
@@ -71,6 +72,15 @@ def visual_hull(outlines: Sequence[Outline], steps: int) -> Hull:
         if field.inside.any():
             return Hull(field, tuple(outlines), notes)
     raise InputError(_contradiction(layers.field, outlines))
+
+
+def uncovered_shares(
+    cameras: Sequence[Camera], masks: Float32[np.ndarray, "V H W"], steps: int = COARSE
+) -> Float[np.ndarray, "V"]:
+    """The share of each silhouette (coverage in [0, 1]) that the hull of all, on a coarse grid, leaves uncovered."""
+    outlines = [Outline.of(i, c, m) for i, (c, m) in enumerate(zip(cameras, masks, strict=True))]
+    field = _layers(grid_over(-np.ones(3), np.ones(3), 2.0 / steps), outlines).field
+    return np.array([_uncovered(field, outline) for outline in outlines])
 
 
 def _layers(grid: Field, outlines: Sequence[Outline]) -> _Layers:

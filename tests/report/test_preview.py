@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from meshopt.report import preview
-from meshopt.report.preview import MOST_VIEWS, Scores, angle_map, draw_preview
+from meshopt.report import preview, sheets
+from meshopt.report.preview import Scores, angle_map, draw_preview
 
 TILE = 64
 
@@ -20,8 +20,8 @@ def _sheet(result: SimpleNamespace, count: int = 3) -> np.ndarray:
 
 
 def _tile(sheet: np.ndarray, row: int, column: int) -> np.ndarray:
-    top = 64 + preview._HEAD + row * (TILE + preview._GAP)
-    left = preview._LEFT + column * (TILE + preview._GAP)
+    top = 64 + sheets.HEAD + row * (TILE + sheets.GAP)
+    left = sheets.LEFT + column * (TILE + sheets.GAP)
     return sheet[top : top + TILE, left : left + TILE]
 
 
@@ -39,15 +39,15 @@ def test_rows_show_normals_angles_and_silhouettes(result: SimpleNamespace) -> No
     assert np.allclose(_tile(sheet, 1, 2)[centre], [128, 128, 255], atol=1)  # input normals
     assert np.allclose(_tile(sheet, 2, 2)[centre], [191, 128, 238], atol=1)  # result normals
     silhouettes = _tile(sheet, 4, 1).reshape(-1, 3)
-    for color in (preview._BOTH, preview._MISSING, preview._EXTRA, preview._TILE):
+    for color in (preview._BOTH, preview._MISSING, preview._EXTRA, sheets.TILE):
         assert (silhouettes == color).all(1).any()
 
 
 def test_heat_map_has_the_colour_of_its_legend(result: SimpleNamespace) -> None:
     """30 degrees lie at two thirds of the scale."""
     heat = _tile(_sheet(result), 3, 0)[32, 32].astype(int)
-    level = np.full((1, 1, 3), 30 / preview.ERROR_SCALE, np.float32)
-    expected = preview._heat(np.full((1, 1), 30.0), np.ones((1, 1), bool))[0, 0] * 255
+    level = np.full((1, 1, 3), 30 / sheets.DEGREES, np.float32)
+    expected = sheets.heat(np.full((1, 1), 30.0), np.ones((1, 1), bool))[0, 0] * 255
     assert np.abs(heat - expected).max() <= 1
     assert level.shape == (1, 1, 3)
 
@@ -64,8 +64,8 @@ def test_many_views_are_thinned_out_into_rows(result: SimpleNamespace) -> None:
     )
     pictures = SimpleNamespace(normals=renders.normals[many], masks=renders.masks[many], rgb=None)
     sheet = _sheet(SimpleNamespace(views=wide, renders=pictures), 40)
-    assert sheet.shape[1] < preview.COLUMNS * (TILE + preview._GAP) + 300
-    assert sheet.shape[0] > MOST_VIEWS / preview.COLUMNS * 4 * TILE
+    assert sheet.shape[1] < sheets.COLUMNS * (TILE + sheets.GAP) + 300
+    assert sheet.shape[0] > sheets.MOST_VIEWS / sheets.COLUMNS * 4 * TILE
 
 
 def test_same_result_same_picture(result: SimpleNamespace) -> None:
@@ -77,6 +77,6 @@ def test_labels_fit(width: int) -> None:
     from PIL import Image, ImageDraw
 
     pen = ImageDraw.Draw(Image.new("RGB", (8, 8)))
-    font = preview._font(14)
-    text = preview._fitted(pen, "a rather long name of a view", font, width)
+    font = sheets.font(14)
+    text = sheets.fitted(pen, "a rather long name of a view", font, width)
     assert pen.textlength(text, font=font) <= max(width, pen.textlength("...", font=font))

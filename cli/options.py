@@ -1,0 +1,99 @@
+"""What commands that read views have in common: their flags, what the flags set, and how the views are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from meshopt.config import Config
+    from meshopt.views import ViewSet
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+READING = {  # each flag is a setting
+    "rig": "views.rig",
+    "normal_frame": "views.normal_frame",
+    "normal_axes": "views.normal_axes",
+    "matting": "views.matting",
+    "matting_model": "views.matting_model",
+    "resolution": "views.resolution",
+}
+
+
+def input_options(command: Command) -> Command:
+    """--views and --normals."""
+    return _all(
+        command,
+        click.option("--views", metavar="DIR|SHEET", help="Colour images, or one sheet of them."),
+        click.option("--normals", metavar="DIR|SHEET", help="Normal maps, or one sheet; or they lie in --views."),
+    )
+
+
+def reading_options(command: Command) -> Command:
+    """The flags of `READING`."""
+    return _all(
+        command,
+        click.option("--rig", metavar="NAME|FILE", help="Camera layout or cameras file.  [default: auto]"),
+        click.option("--normal-frame", metavar="FRAME", help="auto, camera, front or world.  [default: auto]"),
+        click.option("--normal-axes", metavar="AXES", help="auto, opengl, opencv, directx, ...  [default: auto]"),
+        click.option("--matting", metavar="HOW", help="auto, alpha, normals, background, rembg, none."),
+        click.option("--matting-model", metavar="FILE", help="Model name or local ONNX file for rembg."),
+        click.option("--resolution", type=int, metavar="N", help="Pixels per side of each view."),
+    )
+
+
+def config_options(command: Command) -> Command:
+    """--config and --set."""
+    return _all(
+        command,
+        click.option("--config", "source", metavar="FILE|PRESET", help="Settings; flags and --set go over them."),
+        click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="One setting; may be repeated."),
+    )
+
+
+def loudness_options(command: Command) -> Command:
+    """--quiet and --verbose."""
+    return _all(
+        command,
+        click.option("--quiet", "-q", is_flag=True, help="Say nothing but warnings and errors."),
+        click.option("--verbose", "-v", count=True, help="Say more; -vv says all."),
+    )
+
+
+def require_input(views: str | None, normals: str | None) -> None:
+    """Raises click.UsageError where there is nothing to read."""
+    if views is None and normals is None:
+        raise click.UsageError("Missing option '--normals' (and '--views', where there are colours).")
+
+
+def settings(
+    source: str | None, overrides: tuple[str, ...], flags: Mapping[str, Any], keys: Mapping[str, str] = READING
+) -> Config:
+    """The defaults, under `source`, under the flags that were given, under `overrides`; `keys`: a flag's setting."""
+    from meshopt.config import load_config
+    from meshopt.settings import Override
+
+    given = [
+        Override(keys[name], value, f"--{name.replace('_', '-').replace('formats', 'format')}")
+        for name, value in flags.items()
+        if value is not None
+    ]
+    return load_config(source, [*given, *overrides])
+
+
+def read_views(views: str | None, normals: str | None, config: Config) -> ViewSet:
+    """The views, read as the settings say."""
+    from meshopt.views import LoadOptions, load_views
+
+    options = LoadOptions(**config.views.model_dump(exclude={"rig"}))
+    return load_views(views, normals, config.views.rig, options=options)
+
+
+def _all(command: Command, *options: Callable[[Command], Command]) -> Command:
+    """The command with the options, in this order."""
+    for option in reversed(options):
+        command = option(command)
+    return command

@@ -1,0 +1,123 @@
+"""Whether pictures stand where they belong: two of them exchanged, all in another order, or one mirrored.
+
+Normals that are carried along in their camera's frame fit their pictures wherever those stand; only the other views
+tell. Silhouettes of one object leave nothing of each other uncovered by their visual hull; what mends that, or the
+normals' disagreement on the rough surface, is the finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from meshopt.consistency.corrections import Correction, Mirrored, Rearranged
+from meshopt.consistency.surface import disagreement, reduced, rough_surface, shared_points
+from meshopt.initial.hull import uncovered_shares
+from meshopt.mesh import Mesh
+from meshopt.views import ViewSet
+
+HULL_SIZE, HULL_STEPS = 64, 32  # pixels of the silhouettes whose hull is tried, and voxels along the scene
+SIZE, GRID = 128, 40  # pixels and voxels with which the normals are compared
+CUT = 0.02  # share of silhouettes left uncovered, sum over the views, from which on something does not fit
+MENDED = 0.4  # share of it that may be left for an arrangement to be tried further
+TRIED = 4  # arrangements of which the normals are compared
+BETTER = 0.85  # ratio to which the normals' disagreement has to fall ...
+DECISIVE = 0.1  # ... or, where silhouettes are mended but for this share,
+NO_WORSE = 1.02  # not to rise above
+ALIKE = 0.95  # overlap (intersection over union) of silhouettes that tell nothing apart
+OPPOSITE = -0.97  # cosine between the axes of views that show each other's mirrored silhouette
+MOST_VIEWS = 10  # of which all exchanges of two are tried
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """What would mend the order, and what silhouettes and normals say of it.
+
+    `uncovered`: sum over the views of the share of the silhouette that all views' hull leaves uncovered, before and
+    after; `degrees`: mean disagreement of the normals, before and after.
+    """
+
+    correction: Correction
+    uncovered: tuple[float, float]
+    degrees: tuple[float, float]
+
+
+def rearranged(views: ViewSet, small: ViewSet, surface: Mesh | None) -> Arrangement | None:
+    """The arrangement that fits better than the given one, if there is one.
+
+    `small` are the views at the resolution at which they are compared, `surface` the rough one made of them.
+    """
+    tiny = reduced(small, HULL_SIZE)
+    before = _uncovered(tiny)
+    if before < CUT:
+        likely = [] if surface is None else _unseen_by_silhouettes(tiny, small, surface)
+    else:
+        found = sorted(
+            ((_uncovered(c.apply(tiny)), k, c) for k, c in enumerate(_corrections(len(views)))), key=lambda t: t[:2]
+        )
+        likely = [(after, c) for after, _, c in found[:TRIED] if after < MENDED * before]
+    if not likely:
+        return None
+    compared = reduced(small, SIZE)
+    now = _degrees(compared)
+    degrees, after, correction = min(
+        ((_degrees(c.apply(compared)), after, c) for after, c in likely), key=lambda f: f[0]
+    )
+    needed = NO_WORSE if before >= CUT and after < DECISIVE * before else BETTER
+    if degrees > needed * now:
+        return None
+    return Arrangement(correction, (before, after), (now, degrees))
+
+
+def _unseen_by_silhouettes(tiny: ViewSet, small: ViewSet, surface: Mesh) -> list[tuple[float, Correction]]:
+    """What leaves silhouettes as they are and makes the normals agree better on the surface as it is, and what mirrors
+    opposite silhouettes together, for which that surface tells nothing."""
+    masks = tiny.masks.numpy() > 0.5
+    backs = np.stack([camera.rotation[2] for camera in tiny.cameras])
+    alike: list[Correction] = [Mirrored(i) for i, mask in enumerate(masks) if _overlap(mask, mask[:, ::-1]) > ALIKE]
+    turned: list[Correction] = []
+    for i, j in combinations(range(len(masks)), 2):
+        if _overlap(masks[i], masks[j]) > ALIKE:
+            alike.append(_exchanged(len(masks), i, j))
+        elif backs[i] @ backs[j] < OPPOSITE:
+            turned.append(_exchanged(len(masks), i, j))
+    now = disagreement(shared_points(small, surface)).mean
+    better = [c for c in alike if disagreement(shared_points(c.apply(small), surface)).mean < BETTER * now]
+    likely = [(_uncovered(c.apply(tiny)), c) for c in better + turned]
+    return [(after, c) for after, c in likely if after < CUT]
+
+
+def _overlap(a: np.ndarray, b: np.ndarray) -> float:
+    return float((a & b).sum() / max((a | b).sum(), 1))
+
+
+def _exchanged(count: int, i: int, j: int) -> Rearranged:
+    order = list(range(count))
+    order[i], order[j] = j, i
+    return Rearranged(tuple(order), carried=True)
+
+
+def _corrections(count: int) -> Iterator[Correction]:
+    """The simplest first."""
+    for view in range(count):
+        yield Mirrored(view)
+    if count <= MOST_VIEWS:
+        for i, j in combinations(range(count), 2):
+            yield _exchanged(count, i, j)
+    for step in range(1, count):
+        yield Rearranged(tuple((k + step) % count for k in range(count)), carried=True)
+    for step in range(count):
+        yield Rearranged(tuple((step - k) % count for k in range(count)), carried=True)
+
+
+def _uncovered(views: ViewSet) -> float:
+    shares = uncovered_shares(views.cameras, views.masks.numpy(), HULL_STEPS)
+    return float(np.sum(shares))
+
+
+def _degrees(views: ViewSet) -> float:
+    surface = rough_surface(views, GRID)
+    return 90.0 if surface is None else disagreement(shared_points(views, surface)).mean

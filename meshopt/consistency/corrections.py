@@ -1,0 +1,133 @@
+"""What mends views: each correction is data and a pure function of the views."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from meshopt.cameras import Camera
+from meshopt.views import ViewSet
+
+MIRROR = np.diag([-1.0, 1.0, 1.0])  # of camera-frame normals
+
+
+@runtime_checkable
+class Correction(Protocol):
+    """One change of the views."""
+
+    def apply(self, views: ViewSet) -> ViewSet: ...
+
+    def as_plain(self, names: Sequence[str]) -> dict[str, Any]:
+        """For the report; `names` are the views'."""
+        ...
+
+
+@dataclass(frozen=True)
+class Turned:
+    """A view's world normals multiplied by a matrix: a rotation, or one that exchanges and inverts axes."""
+
+    view: int
+    matrix: Float[np.ndarray, "3 3"]
+
+    def apply(self, views: ViewSet) -> ViewSet:
+        """The views with these normals."""
+        normals = views.normals.clone()
+        normals[self.view] = normals[self.view] @ torch.from_numpy(self.matrix.T.copy()).to(normals)
+        return replace(views, normals=normals)
+
+    def as_plain(self, names: Sequence[str]) -> dict[str, Any]:
+        """The matrix, row by row."""
+        return {"kind": "normals", "view": names[self.view], "matrix": self.matrix.tolist()}
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A view's picture enlarged about the image's centre by `zoom`, then moved by shares of half the image, `right` and
+    `up`. No pixel is resampled: the camera changes."""
+
+    view: int
+    zoom: float
+    right: float
+    up: float
+
+    def apply(self, views: ViewSet) -> ViewSet:
+        """The views with that camera."""
+        cameras = list(views.cameras)
+        cameras[self.view] = self._placed(cameras[self.view])
+        return replace(views, cameras=tuple(cameras))
+
+    def _placed(self, camera: Camera) -> Camera:
+        (hx, hy), (cx, cy) = camera.half_extent, camera.centre
+        centre = (cx - self.right) / self.zoom, (cy - self.up) / self.zoom
+        return replace(camera, half_extent=(hx * self.zoom, hy * self.zoom), centre=centre)
+
+    def as_plain(self, names: Sequence[str]) -> dict[str, Any]:
+        """Zoom as a factor, shifts as shares of half the image."""
+        return {"kind": "placement", "view": names[self.view], "zoom": self.zoom, "right": self.right, "up": self.up}
+
+
+@dataclass(frozen=True)
+class Mirrored:
+    """A view's picture flipped left to right, and its normals with it."""
+
+    view: int
+
+    def apply(self, views: ViewSet) -> ViewSet:
+        """The views with this picture."""
+        rotation = views.cameras[self.view].rotation
+        flip = rotation.T @ MIRROR @ rotation
+        normals, masks = views.normals.clone(), views.masks.clone()
+        normals[self.view] = normals[self.view].flip(1) @ torch.from_numpy(flip.T.copy()).to(normals)
+        masks[self.view] = masks[self.view].flip(1)
+        rgb = None if views.rgb is None else views.rgb.clone()
+        if rgb is not None:
+            rgb[self.view] = rgb[self.view].flip(1)
+        return replace(views, normals=normals, masks=masks, rgb=rgb)
+
+    def as_plain(self, names: Sequence[str]) -> dict[str, Any]:
+        """The view."""
+        return {"kind": "mirror", "view": names[self.view]}
+
+
+@dataclass(frozen=True)
+class Rearranged:
+    """View k gets the picture of view `order[k]`. `carried`: normals stay as they are in their camera's frame, else in
+    the world's."""
+
+    order: tuple[int, ...]
+    carried: bool
+
+    def apply(self, views: ViewSet) -> ViewSet:
+        """The views in that order; cameras stay."""
+        places = list(self.order)
+        normals = views.normals[places]
+        if self.carried:
+            turns = [
+                there.rotation.T @ views.cameras[i].rotation for there, i in zip(views.cameras, self.order, strict=True)
+            ]
+            normals = torch.einsum("vhwj,vij->vhwi", normals, _stacked(turns, normals))
+        rgb = None if views.rgb is None else views.rgb[places]
+        sources = tuple(views.sources[i] for i in places) if len(views.sources) == len(places) else views.sources
+        return replace(views, normals=normals, masks=views.masks[places], rgb=rgb, sources=sources)
+
+    def as_plain(self, names: Sequence[str]) -> dict[str, Any]:
+        """Which view gets whose picture."""
+        moved = {names[k]: names[i] for k, i in enumerate(self.order) if i != k}
+        return {"kind": "order", "picture_of": moved, "normals_carried": self.carried}
+
+
+def _stacked(matrices: Sequence[np.ndarray], like: Tensor) -> Tensor:
+    return torch.from_numpy(np.stack(matrices)).to(like)
+
+
+def corrected(views: ViewSet, corrections: Iterable[Correction]) -> ViewSet:
+    """The views after all corrections, in order."""
+    for correction in corrections:
+        views = correction.apply(views)
+    return views

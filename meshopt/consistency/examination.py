@@ -1,0 +1,172 @@
+"""The checks in order: what each finds is mended before the next looks, so that every finding is said once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from meshopt import parallel, raster
+from meshopt.config import CheckConfig
+from meshopt.consistency import reports
+from meshopt.consistency.arrangement import rearranged
+from meshopt.consistency.content import SurfaceColours, check_content
+from meshopt.consistency.corrections import Correction, Placed, Rearranged, Turned
+from meshopt.consistency.detail import check_detail
+from meshopt.consistency.extents import Placement, estimate_placements
+from meshopt.consistency.findings import Finding
+from meshopt.consistency.maps import disagreement_maps
+from meshopt.consistency.masks import check_masks
+from meshopt.consistency.observation import observe
+from meshopt.consistency.orientation import orientations
+from meshopt.consistency.registration import aligned, joined, slide
+from meshopt.consistency.surface import reduced, reduced_colours, rough_surface, shared_points
+from meshopt.consistency.turns import Turn, estimate_turns
+from meshopt.mesh import Mesh, vertex_normals
+from meshopt.optimize.sampling import sample_views
+from meshopt.views import ViewSet
+
+GRID = 64  # voxels along the scene of the surface on which normals are compared
+MISREAD = 0.05  # lead of another reading of a view's normals from which on it is the right one
+
+
+@dataclass
+class Examination:
+    """What has been found so far: the views as mended, what mends them, and the findings."""
+
+    views: ViewSet
+    settings: CheckConfig
+    corrections: list[Correction] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    degrees: Float[np.ndarray, "V h w"] = field(default_factory=lambda: np.zeros((0, 0, 0)))  # see `Checked`
+
+    def mend(self, correction: Correction) -> None:
+        """Goes on with mended views."""
+        self.change(correction)
+        self.corrections.append(correction)
+
+    def change(self, correction: Correction) -> None:
+        """Mends the views, without a note of it."""
+        self.views = correction.apply(self.views)
+        for known in ("small", "surface"):
+            self.__dict__.pop(known, None)
+
+    @cached_property
+    def small(self) -> ViewSet:
+        """The views at the resolution at which they are compared."""
+        return reduced(self.views)
+
+    @property
+    def scale(self) -> float:
+        """Pixels of the views per pixel of `small`."""
+        return self.views.resolution[1] / self.small.resolution[1]
+
+    @cached_property
+    def surface(self) -> Mesh | None:
+        """A rough surface made of the views as they are now; None where silhouettes share no volume."""
+        return rough_surface(self.small, GRID)
+
+
+def examine(views: ViewSet, settings: CheckConfig) -> Examination:
+    """All checks of the views alone."""
+    done = Examination(views, settings)
+    with torch.no_grad(), parallel.single_torch():
+        _orientation(done)
+        _arrangement(done)
+        _placement(done)
+        _rotation(done)
+        seen = observe(done.views)
+        done.findings += check_masks(done.views, seen, settings.masks)
+        done.findings += check_content(done.views, seen, settings.content, _colours(done))
+        done.findings += check_detail(done.views, seen, settings.detail)
+    return done
+
+
+def _orientation(done: Examination) -> None:
+    """Normals of a view that are written otherwise, or belong to another view's camera."""
+    found = orientations(done.views)
+    wrong = {v: o for v, o in enumerate(found) if o.lead > MISREAD}
+    moved = {v: o.best.picture_of for v, o in wrong.items() if o.best.picture_of is not None}
+    if moved and sorted(moved.values()) == sorted(moved):
+        order = tuple(moved.get(v, v) for v in range(len(found)))
+        done.findings.append(reports.of_order(done.views, order, found))
+        done.mend(Rearranged(order, carried=False))
+        wrong = {v: o for v, o in wrong.items() if v not in moved}
+    for v, o in wrong.items():
+        done.findings.append(reports.of_axes(done.views, v, o))
+        done.mend(Turned(v, o.best.matrix))
+
+
+def _arrangement(done: Examination) -> None:
+    found = rearranged(done.views, done.small, done.surface)
+    if found is not None:
+        done.findings.append(reports.of_arrangement(done.views, found))
+        done.mend(found.correction)
+
+
+def _placement(done: Examination) -> None:
+    """Sizes and places: first what silhouettes tell, then, along what they do not, the normals."""
+    placements = estimate_placements(done.views)
+    for v, placement in enumerate(placements):
+        if not reports.of_placement(done.views, v, placement, done.settings):
+            placements[v] = replace(placement, zoom=1.0, right=0.0, down=0.0)
+        done.change(_placed(done.views, v, placements[v]))
+    sliding = [v for v, placement in enumerate(placements) if placement.unseen is not None]
+    while sliding:
+        slides = {v: slide(placements[v], aligned(done.small, v), done.scale) for v in sliding}
+        v = max(slides, key=lambda v: slides[v].pixels)
+        if not reports.of_placement(done.views, v, slides[v], done.settings):
+            break
+        sliding.remove(v)
+        done.change(_placed(done.views, v, slides[v]))
+        placements[v] = joined(placements[v], slides[v])
+    for v, placement in enumerate(placements):
+        found = reports.of_placement(done.views, v, placement, done.settings)
+        if found:
+            done.findings += found
+            done.corrections.append(_placed(done.views, v, placement))
+
+
+def _placed(views: ViewSet, view: int, placement: Placement) -> Placed:
+    height, width = views.resolution
+    return Placed(view, placement.zoom, 2 * placement.right / width, -2 * placement.down / height)
+
+
+def _rotation(done: Examination) -> None:
+    """Twice where something was found: the surface is better then."""
+    mended: dict[int, np.ndarray] = {}
+    for _ in range(2):
+        turns = _turns(done)
+        for v, turn in enumerate(turns):
+            if turn.degrees >= done.settings.rotation or v in mended:
+                mended[v] = turn.matrix @ mended.get(v, np.eye(3))
+                done.change(Turned(v, turn.matrix))
+        if not mended:
+            break
+    for v, matrix in sorted(mended.items()):
+        done.findings += reports.of_turn(done.views, v, matrix, turns[v].uncertainty, done.settings)
+        done.corrections.append(Turned(v, matrix))
+
+
+def _turns(done: Examination) -> list[Turn]:
+    """How far every view's normals are turned, on a surface made of the views as they are now."""
+    shared = None
+    done.degrees = np.full(done.small.masks.shape, np.nan)
+    if done.surface is not None:
+        shared = shared_points(done.small, done.surface)
+        done.degrees = disagreement_maps(done.small, done.surface, shared)
+    return estimate_turns(observe(done.views), shared)
+
+
+def _colours(done: Examination) -> SurfaceColours | None:
+    """What the views show at the points of the rough surface, where there are colours."""
+    if done.views.rgb is None or done.surface is None:
+        return None
+    rgb = reduced_colours(done.views, done.small.resolution)
+    outward = vertex_normals(done.surface.vertices, done.surface.faces)
+    backend = raster.get("cpu", "cpu")
+    found = sample_views(backend, done.small, rgb, done.surface.vertices, outward, done.surface.faces, 1.0)
+    return SurfaceColours(found.values.numpy(), found.weight.numpy())

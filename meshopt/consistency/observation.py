@@ -1,0 +1,90 @@
+"""The views as the checks look at them: small, in each camera's frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float
+
+from meshopt.cameras import Camera
+from meshopt.views import ViewSet
+
+SIZE = 256  # pixels of the longer side, at most
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """One view over h x w pixels.
+
+    `normals` are unit and in the camera's frame (x right, y up, z to the viewer), 0 where unknown; `mask` is coverage
+    in [0, 1]; `rgb` is sRGB in [0, 1], straight, where there is any.
+    """
+
+    number: int
+    camera: Camera
+    normals: Float[np.ndarray, "h w 3"]
+    mask: Float[np.ndarray, "h w"]
+    rgb: Float[np.ndarray, "h w 3"] | None
+
+    @property
+    def name(self) -> str:
+        """The view's name."""
+        return self.camera.name
+
+    @cached_property
+    def known(self) -> Bool[np.ndarray, "h w"]:
+        """Pixels that have a normal."""
+        return np.abs(self.normals).max(axis=-1) > 0
+
+    @cached_property
+    def solid(self) -> Bool[np.ndarray, "h w"]:
+        """Pixels that are wholly covered and have a normal."""
+        return self.known & (self.mask > 0.99)
+
+    @cached_property
+    def towards(self) -> Float[np.ndarray, "h w 3"]:
+        """From the surface to the eye in the camera's frame, z = 1: (0, 0, 1) where rays are parallel."""
+        height, width = self.mask.shape
+        towards = np.zeros((height, width, 3))
+        towards[..., 2] = 1.0
+        if self.camera.projection == "perspective":
+            (hx, hy), (cx, cy) = self.camera.half_extent, self.camera.centre
+            towards[..., 0] = -hx * ((2 * np.arange(width) + 1) / width - 1 - cx)[None, :]
+            towards[..., 1] = -hy * (1 - (2 * np.arange(height) + 1) / height - cy)[:, None]
+        return towards
+
+    @cached_property
+    def world(self) -> Float[np.ndarray, "h w 3"]:
+        """The normals in the world's frame."""
+        return self.normals @ self.camera.rotation
+
+
+def observe(views: ViewSet, size: int = SIZE) -> tuple[Observation, ...]:
+    """Every view, averaged down so that its longer side has at most `size` pixels."""
+    normals, masks = (t.detach().cpu().float().numpy() for t in (views.normals, views.masks))
+    rgb = None if views.rgb is None else views.rgb.detach().cpu().float().numpy()
+    return tuple(
+        _reduced(i, camera, normals[i], masks[i], None if rgb is None else rgb[i], size)
+        for i, camera in enumerate(views.cameras)
+    )
+
+
+def _reduced(
+    number: int, camera: Camera, normals: np.ndarray, mask: np.ndarray, rgb: np.ndarray | None, size: int
+) -> Observation:
+    height, width = mask.shape
+    scale = min(1.0, size / max(height, width))
+    shape = max(1, round(width * scale)), max(1, round(height * scale))  # as OpenCV has it
+    cover = mask[..., None]
+    layers = [normals * cover, cover] + ([] if rgb is None else [rgb * cover])
+    small = np.dstack([cv2.resize(layer, shape, interpolation=cv2.INTER_AREA) for layer in layers])
+    coverage = small[..., 3]
+    length = np.linalg.norm(small[..., :3], axis=-1)
+    known = (coverage > 0.5) & (length > 0.5 * coverage)
+    unit = np.where(known[..., None], small[..., :3] / np.maximum(length, 1e-6)[..., None], 0.0)
+    local = unit @ camera.rotation.T.astype(np.float32)
+    colour = None if rgb is None else small[..., 4:] / np.maximum(coverage, 1e-3)[..., None]
+    return Observation(number, camera, local, coverage, colour)

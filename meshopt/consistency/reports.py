@@ -1,0 +1,144 @@
+"""From measurements to findings: the sentences, and what is too much."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from meshopt.config import CheckConfig
+from meshopt.consistency.arrangement import Arrangement
+from meshopt.consistency.corrections import Mirrored, Rearranged
+from meshopt.consistency.extents import Placement
+from meshopt.consistency.findings import Finding, Severity
+from meshopt.consistency.orientation import Orientation
+from meshopt.consistency.turns import vector_of
+from meshopt.views import ViewSet
+
+SURE = 2.5  # standard deviations that a measurement has to be above nothing
+SEVERE = 2.5  # times the threshold from which on a finding makes a set inconsistent
+
+
+def of_order(views: ViewSet, order: Sequence[int], found: Sequence[Orientation]) -> Finding:
+    """Pictures whose normals fit another camera."""
+    names = [camera.name for camera in views.cameras]
+    moved = [v for v, k in enumerate(order) if k != v]
+    pairs = ", ".join(f"{names[v]} shows what {names[order[v]]} should" for v in moved)
+    lead = min(found[v].lead for v in moved)
+    return Finding(
+        "swapped" if len(moved) == 2 else "wrong_order",
+        "inconsistent",
+        tuple(names[v] for v in moved),
+        f"the pictures of {_list([names[v] for v in moved])} stand in each other's place: {pairs}.",
+        "exchange the files, or let the correction do it.",
+        lead, "score", None, 0.05, "MISREAD",
+        {"picture_of": {names[v]: names[order[v]] for v in moved}},
+    )  # fmt: skip
+
+
+def of_axes(views: ViewSet, view: int, found: Orientation) -> Finding:
+    """Normals that are written otherwise than the other views'."""
+    name, best = views.cameras[view].name, found.best
+    if best.picture_of is not None:
+        other = views.cameras[best.picture_of].name
+        what = f"the normals of {name} are those of a camera where {other} stands"
+        code, details = "wrong_camera", {"picture_of": other}
+    else:
+        what = f"the normals of {name} have other axes than the rest: {best.axes} in the {best.frame} frame"
+        code, details = "flipped", {"frame": best.frame, "axes": best.axes}
+    return Finding(
+        code, "inconsistent", (name,), f"{what} fits better (by {found.lead:.2f} of 1).",
+        "write this view's normals as the others', or let the correction do it.",
+        found.lead, "score", None, 0.05, "MISREAD", details,
+    )  # fmt: skip
+
+
+def of_arrangement(views: ViewSet, found: Arrangement) -> Finding:
+    """A mirrored view, or pictures in the wrong places."""
+    names = [camera.name for camera in views.cameras]
+    before, after = found.degrees
+    evidence = (
+        f"silhouettes left uncovered {100 * found.uncovered[0]:.0f} % to {100 * found.uncovered[1]:.0f} %,"
+        f" normals apart {before:.0f} to {after:.0f} degrees"
+    )
+    if isinstance(found.correction, Mirrored):
+        name = names[found.correction.view]
+        return Finding(
+            "mirrored", "inconsistent", (name,), f"{name} is mirrored: flipped left to right it fits ({evidence}).",
+            "flip the picture, or let the correction do it.", found.uncovered[0], "share", None, 0.02, "CUT",
+            {"uncovered": found.uncovered, "degrees": found.degrees},
+        )  # fmt: skip
+    assert isinstance(found.correction, Rearranged)
+    order = found.correction.order
+    moved = [v for v, k in enumerate(order) if k != v]
+    pairs = ", ".join(f"{names[v]} shows what {names[order[v]]} should" for v in moved)
+    return Finding(
+        "swapped" if len(moved) == 2 else "wrong_order",
+        "inconsistent",
+        tuple(names[v] for v in moved),
+        f"the pictures of {_list([names[v] for v in moved])} stand in each other's place: {pairs} ({evidence}).",
+        "exchange the files, or let the correction do it.",
+        found.uncovered[0], "share", None, 0.02, "CUT",
+        {"picture_of": {names[v]: names[order[v]] for v in moved}},
+    )  # fmt: skip
+
+
+def of_placement(views: ViewSet, view: int, found: Placement, settings: CheckConfig) -> list[Finding]:
+    """A view of another size, or shifted."""
+    name, width = views.cameras[view].name, views.resolution[1]
+    findings = []
+    percent = 100 * (1 / found.zoom - 1)
+    spread = np.sqrt(np.diag(found.covariance))
+    zoom_spread = 100 * spread[0] / (width / 2)
+    size = "larger" if percent > 0 else "smaller"
+    if abs(percent) > settings.zoom and abs(percent) > SURE * zoom_spread:
+        findings.append(
+            Finding(
+                "zoomed", _severity(abs(percent), settings.zoom), (name,),
+                f"{name} shows the object {abs(percent):.1f} % {size} than the others.",
+                f"scale the picture by {found.zoom:.3f}, or let the correction do it.",
+                percent, "%", zoom_spread, settings.zoom, "check.zoom",
+            )
+        )  # fmt: skip
+    shift, uncertainty = 100 * found.pixels / width, 100 * found.uncertainty / width
+    if shift > settings.shift and shift > SURE * uncertainty:
+        findings.append(
+            Finding(
+                "shifted", _severity(shift, settings.shift), (name,),
+                f"{name} shows the object {found.pixels:.1f} pixels ({shift:.1f} % of the image) off its place.",
+                f"move the picture by {found.right:+.1f} pixels to the right and {found.down:+.1f} down, or let the"
+                " correction do it.",
+                shift, "% of the image", uncertainty, settings.shift, "check.shift",
+                {"right_px": -found.right, "down_px": -found.down},
+            )
+        )  # fmt: skip
+    return findings
+
+
+def of_turn(
+    views: ViewSet, view: int, matrix: Float[np.ndarray, "3 3"], uncertainty: float, settings: CheckConfig
+) -> list[Finding]:
+    """Normals that are turned as a whole."""
+    name, vector = views.cameras[view].name, -vector_of(matrix)
+    degrees = float(np.degrees(np.linalg.norm(vector)))
+    if degrees < settings.rotation:
+        return []
+    axis = vector / np.linalg.norm(vector)
+    return [
+        Finding(
+            "rotated", _severity(degrees, settings.rotation), (name,),
+            f"the normals of {name} are turned by {degrees:.1f} ± {uncertainty:.1f} degrees about"
+            f" ({axis[0]:+.2f}, {axis[1]:+.2f}, {axis[2]:+.2f}) against what the others tell.",
+            "turn them back, which the correction does, or make this view's normals anew.",
+            degrees, "degrees", uncertainty, settings.rotation, "check.rotation", {"axis": axis.tolist()},
+        )
+    ]  # fmt: skip
+
+
+def _severity(value: float, threshold: float) -> Severity:
+    return "inconsistent" if value > SEVERE * threshold else "suspect"
+
+
+def _list(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]

@@ -1,0 +1,194 @@
+"""What tells how far a view's normals are turned: three kinds of equations, all linear in a small rotation vector.
+
+- integrability: the slopes of a surface have no curl. Of normals turned by w it is, to first order, c + J w.
+- rim: at the silhouette of a smooth surface the normal is the outward one of the outline.
+- agreement: two views that see the same point see the same normal.
+
+The first two are absolute: they need no other view. Rotation vectors are in radians and in the world's frame. How sure
+an equation is, is not assumed but read off the scatter of its residuals between parts of the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Int
+
+from meshopt.consistency.observation import Observation
+from meshopt.consistency.surface import CLEAR, SharedPoints
+
+TILES = 8  # parts of a picture along its longer side that err independently of each other
+CREASE = 0.35  # a larger change of the unit normal between neighbours is an edge, not a slope
+LEAST_CURL = 0.003  # residuals count as noise below this
+LEAST_RIM = 0.05
+LEAST_AGREEMENT = 0.07
+BORDER = 3  # pixels at the image's border whose outline is none
+MOST_POINTS = 12_000  # of the surface on which views are compared
+
+
+@dataclass(frozen=True)
+class Equations:
+    """c + J w = 0, each with a weight, and the part of the picture it belongs to."""
+
+    residual: Float[np.ndarray, "K"]
+    jacobian: Float[np.ndarray, "K D"]
+    weight: Float[np.ndarray, "K"]
+    part: Int[np.ndarray, "K"]
+
+    @property
+    def normal_matrix(self) -> Float[np.ndarray, "D D"]:
+        return (self.jacobian * self.weight[:, None]).T @ self.jacobian
+
+    @property
+    def right_side(self) -> Float[np.ndarray, "D"]:
+        return -self.jacobian.T @ (self.weight * self.residual)
+
+    def __len__(self) -> int:
+        return len(self.residual)
+
+    def scores(self, solution: Float[np.ndarray, "D"], parts: int) -> Float[np.ndarray, "parts D"]:
+        """Of every part, the sum of what its equations pull at the solution."""
+        pull = self.weight * (self.residual + self.jacobian @ solution)
+        columns = [np.bincount(self.part, pull * column, parts) for column in self.jacobian.T]
+        return np.stack(columns, axis=-1)
+
+    def scatter(self, solution: Float[np.ndarray, "D"]) -> Float[np.ndarray, "D D"]:
+        """Sum over the parts of the outer products of their scores: how much the right side errs."""
+        scores = self.scores(solution, int(self.part.max(initial=-1)) + 1)
+        return scores.T @ scores
+
+
+def robust(residual: np.ndarray, least: float, power: float) -> np.ndarray:
+    """Weights that fall off beyond the residuals' own spread, and never below `least`; over its square."""
+    scale = max(1.4826 * float(np.median(np.abs(residual))), least) if len(residual) else least
+    return 1.0 / (scale**2 * (1.0 + (residual / scale) ** 2) ** power)
+
+
+def turned(vectors: Float[np.ndarray, "*N 3"], axis: int) -> Float[np.ndarray, "*N 3"]:
+    """Their derivative by a rotation about a unit axis."""
+    x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
+    zero = np.zeros_like(x)
+    return np.stack([(zero, -z, y), (z, zero, -x), (-y, x, zero)][axis], axis=-1)
+
+
+def parts(shape: tuple[int, int]) -> Int[np.ndarray, "h w"]:
+    """The number of the part that each pixel belongs to."""
+    side = max(1, -(-max(shape) // TILES))
+    rows, columns = np.arange(shape[0]) // side, np.arange(shape[1]) // side
+    return rows[:, None] * TILES + columns[None, :]
+
+
+def integrability(view: Observation, turn: Float[np.ndarray, "3 3"]) -> Equations:
+    """Of every pixel away from edges, its normals turned by `turn` (camera frame)."""
+    n = view.normals @ turn.T
+    dx, dy = (n[1:-1, 2:] - n[1:-1, :-2]) / 2, (n[:-2, 1:-1] - n[2:, 1:-1]) / 2  # rows run down, y up
+    middle = n[1:-1, 1:-1]
+    steps = [n[1:-1, 2:], n[1:-1, :-2], n[:-2, 1:-1], n[2:, 1:-1]]
+    jump = np.max([np.square(step - middle).sum(-1) for step in steps], axis=0)
+    core = cv2.erode(view.solid.astype(np.uint8), np.ones((3, 3), np.uint8))[1:-1, 1:-1] > 0
+    core &= jump < CREASE**2
+    a, dx, dy, t = (part[core].astype(np.float64) for part in (middle, dx, dy, view.towards[1:-1, 1:-1]))
+
+    def curl(a: np.ndarray, dx: np.ndarray, dy: np.ndarray) -> np.ndarray:
+        along = (a * t).sum(-1) * (dy[:, 0] - dx[:, 1])
+        return along - a[:, 0] * (dy * t).sum(-1) + a[:, 1] * (dx * t).sum(-1)
+
+    slopes = [curl(turned(a, k), dx, dy) + curl(a, turned(dx, k), turned(dy, k)) for k in range(3)]
+    residual = curl(a, dx, dy)
+    return Equations(
+        residual,
+        np.stack(slopes, -1),
+        robust(residual, LEAST_CURL, 1.0),
+        parts(view.mask.shape)[1:-1, 1:-1][core],
+    )
+
+
+def rim(view: Observation, turn: Float[np.ndarray, "3 3"]) -> Equations:
+    """Of the pixels along the outline: the normal's direction in the image is the outline's, and it stands nowhere more
+    towards the eye than elsewhere (how much it does everywhere follows from the pixels' size)."""
+    n = view.normals @ turn.T
+    smooth = cv2.GaussianBlur(view.mask.astype(np.float32), (0, 0), 1.2)
+    gy, gx = np.gradient(smooth)
+    gy = -gy  # rows run down, y up
+    at = (np.hypot(gx, gy) > 0.15) & view.known
+    at[:BORDER] = at[-BORDER:] = at[:, :BORDER] = at[:, -BORDER:] = False
+    n, t = n[at].astype(np.float64), view.towards[at]
+    t = t / np.linalg.norm(t, axis=-1, keepdims=True)
+    tangent = np.stack([-gy[at], gx[at], np.zeros(at.sum())], -1)
+    outward = np.cross(tangent, t)
+    outward *= np.where(outward[:, 0] * gx[at] + outward[:, 1] * gy[at] > 0, -1.0, 1.0)[:, None]
+    outward /= np.maximum(np.linalg.norm(outward, axis=-1, keepdims=True), 1e-12)
+    along = np.cross(outward, t)
+    place = parts(view.mask.shape)[at]
+    sideways, forward = (n * along).sum(-1), (n * t).sum(-1)
+    of_sideways = np.stack([(turned(n, k) * along).sum(-1) for k in range(3)], -1)
+    of_forward = np.stack([(turned(n, k) * t).sum(-1) for k in range(3)], -1)
+    if len(n):
+        forward, of_forward = forward - np.median(forward), of_forward - of_forward.mean(0)
+    weight = [robust(r, LEAST_RIM, 2.0) for r in (sideways, forward)]
+    return Equations(
+        np.concatenate([sideways, forward]),
+        np.concatenate([of_sideways, of_forward]),
+        np.concatenate(weight),
+        np.concatenate([place, place]),
+    )
+
+
+class Agreement:
+    """Equations of all points that two views see well; w of all views in one vector [3 V].
+
+    An equation has to do with two views alone, so that sums are made pair by pair.
+    """
+
+    def __init__(self, shared: SharedPoints, turns: Sequence[np.ndarray]) -> None:
+        self.count = len(turns)
+        self.pairs: list[tuple[np.ndarray, Equations]] = []
+        step = -(-len(shared.points) // MOST_POINTS)
+        cell = np.floor((shared.points[::step] + 1.1) / 2.2 * TILES).astype(int).clip(0, TILES - 1)
+        place = (cell[:, 0] * TILES + cell[:, 1]) * TILES + cell[:, 2]
+        now = [shared.normals[v, ::step] @ turns[v].T for v in range(self.count)]
+        weight = shared.weight[:, ::step]
+        for i, j in combinations(range(self.count), 2):
+            sure = np.minimum(weight[i], weight[j])
+            both = sure > CLEAR
+            if both.any():
+                columns = np.r_[3 * i : 3 * i + 3, 3 * j : 3 * j + 3]
+                self.pairs.append((columns, _equal(now[i][both], now[j][both], sure[both], place[both])))
+
+    def __len__(self) -> int:
+        return sum(len(equations.residual) for _, equations in self.pairs)
+
+    @property
+    def normal_matrix(self) -> Float[np.ndarray, "D D"]:
+        """As of `Equations`."""
+        total = np.zeros((3 * self.count, 3 * self.count))
+        for columns, equations in self.pairs:
+            total[np.ix_(columns, columns)] += equations.normal_matrix
+        return total
+
+    @property
+    def right_side(self) -> Float[np.ndarray, "D"]:
+        """As of `Equations`."""
+        total = np.zeros(3 * self.count)
+        for columns, equations in self.pairs:
+            total[columns] += equations.right_side
+        return total
+
+    def scatter(self, solution: Float[np.ndarray, "D"]) -> Float[np.ndarray, "D D"]:
+        """As of `Equations`."""
+        scores = np.zeros((TILES**3, 3 * self.count))
+        for columns, equations in self.pairs:
+            scores[:, columns] += equations.scores(solution[columns], TILES**3)
+        return scores.T @ scores
+
+
+def _equal(a: np.ndarray, b: np.ndarray, sure: np.ndarray, place: np.ndarray) -> Equations:
+    """a + w1 x a = b + w2 x b, in (w1, w2)."""
+    weight = sure * robust(np.linalg.norm(a - b, axis=-1), LEAST_AGREEMENT, 2.0)
+    slopes = [turned(a, k) for k in range(3)] + [-turned(b, k) for k in range(3)]
+    jacobian = np.stack(slopes, axis=-1).reshape(-1, 6)
+    return Equations((a - b).reshape(-1), jacobian, weight.repeat(3), place.repeat(3))
