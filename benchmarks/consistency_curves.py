@@ -57,9 +57,12 @@ class Points:
         return (float(self.alarms[k]), float(self.found[k])) if k >= 0 else (0.0, 0.0)
 
     def best(self, allowed: float = ALLOWED) -> tuple[float, float]:
-        """The lowest threshold with at most so many false alarms, and what it finds, percent."""
+        """A threshold between the lowest value with few enough false alarms and the next; what it finds, percent."""
         fine = np.flatnonzero(self.alarms <= allowed)
-        return (float(self.thresholds[fine[-1]]), float(self.found[fine[-1]])) if len(fine) else (np.inf, 0.0)
+        if not len(fine):
+            return np.inf, 0.0
+        k = int(fine[-1])
+        return float(np.append(self.thresholds, 0.0)[k : k + 2].mean()), float(self.found[k])
 
 
 def largest(row: Row, code: str) -> float:

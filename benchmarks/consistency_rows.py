@@ -170,9 +170,11 @@ COLUMNS = (
 
 
 def table(rows: Iterable[Row], select: str = "all") -> str:
-    """Markdown: a line per kind and rig, one per kind, and the false alarms. `select`: even, odd or all."""
+    """Markdown: a line per kind and rig, one per kind, and the false alarms; empty without rows. See --half."""
     rows = [row for row in rows if not row["sensitive"] and select in ("all", half(row["object"]))]
     used = [row for row in rows if counted(row)]
+    if not used:
+        return ""
     left_out = len(rows) - len(used)
     lines = [
         f"Objects: {select}, {len({row['object'] for row in used})}; checks: {len(used)}. Left out: {left_out} whose"

@@ -136,6 +136,17 @@ class Camera:
         plane[..., 2] = -1.0
         return np.broadcast_to(self.position, plane.shape).copy(), plane @ right_up_back
 
+    def towards_eye(self, height: int, width: int) -> Float[np.ndarray, "H W 3"]:
+        """From the surface that each pixel shows to the eye, in the camera's frame, z = 1: (0, 0, 1) where rays are
+        parallel."""
+        towards = np.zeros((height, width, 3))
+        towards[..., 2] = 1.0
+        if self.projection == "perspective":
+            (hx, hy), (cx, cy) = self.half_extent, self.centre
+            towards[..., 0] = -hx * ((2 * np.arange(width) + 1) / width - 1 - cx)[None, :]
+            towards[..., 1] = -hy * (1 - (2 * np.arange(height) + 1) / height - cy)[:, None]
+        return towards
+
     def transformed(self, scale: float, offset: Float[np.ndarray, "3"]) -> Camera:
         """The camera for a scene whose points have become `scale * (point - offset)`."""
         pose = self.world_to_camera.copy()

@@ -20,13 +20,15 @@ from meshopt.mesh import Mesh
 from meshopt.views import ViewSet
 
 HULL_SIZE, HULL_STEPS = 64, 32  # pixels of the silhouettes whose hull is tried, and voxels along the scene
-SIZE, GRID = 128, 40  # pixels and voxels with which the normals are compared
+SIZE, GRID = 128, 40  # pixels and voxels with which the normals are compared, ...
+CLOSE, FINE = 1.1, 64  # ... and voxels, where arrangements are so close (ratio of their disagreement)
 CUT = 0.02  # share of silhouettes left uncovered, sum over the views, from which on something does not fit
 MENDED = 0.4  # share of it that may be left for an arrangement to be tried further
 TRIED = 4  # arrangements of which the normals are compared
-BETTER = 0.85  # ratio to which the normals' disagreement has to fall ...
+BETTER = 0.9  # ratio to which the normals' disagreement has to fall ...
 DECISIVE = 0.1  # ... or, where silhouettes are mended but for this share,
-NO_WORSE = 1.02  # not to rise above
+NO_WORSE = 1.15  # not to rise above
+FIRST_MOVED = 1.03  # how many times more disagreement an arrangement counts that moves the first view
 ALIKE = 0.95  # overlap (intersection over union) of silhouettes that tell nothing apart
 OPPOSITE = -0.97  # cosine between the axes of views that show each other's mirrored silhouette
 MOST_VIEWS = 10  # of which all exchanges of two are tried
@@ -62,14 +64,27 @@ def rearranged(views: ViewSet, small: ViewSet, surface: Mesh | None) -> Arrangem
     if not likely:
         return None
     compared = reduced(small, SIZE)
-    now = _degrees(compared)
-    degrees, after, correction = min(
-        ((_degrees(c.apply(compared)), after, c) for after, c in likely), key=lambda f: f[0]
-    )
+    now = _degrees(compared, GRID)
+    rivals = sorted(((_degrees(c.apply(compared), GRID) * _reluctance(c), after, c) for after, c in likely), key=_first)
+    rivals = [rival for rival in rivals if rival[0] < CLOSE * rivals[0][0]]
+    if len(rivals) > 1:
+        rivals = [(_degrees(c.apply(small), FINE) * _reluctance(c), after, c) for _, after, c in rivals]
+        now = _degrees(small, FINE)
+    degrees, after, correction = min(rivals, key=_first)
     needed = NO_WORSE if before >= CUT and after < DECISIVE * before else BETTER
     if degrees > needed * now:
         return None
     return Arrangement(correction, (before, after), (now, degrees))
+
+
+def _first(rival: tuple[float, float, Correction]) -> float:
+    return rival[0]
+
+
+def _reluctance(correction: Correction) -> float:
+    """The first view shows what was asked for: of two that fit as well, the arrangement that leaves it."""
+    moved = correction.order[0] != 0 if isinstance(correction, Rearranged) else correction == Mirrored(0)
+    return FIRST_MOVED if moved else 1.0
 
 
 def _unseen_by_silhouettes(tiny: ViewSet, small: ViewSet, surface: Mesh) -> list[tuple[float, Correction]]:
@@ -77,7 +92,7 @@ def _unseen_by_silhouettes(tiny: ViewSet, small: ViewSet, surface: Mesh) -> list
     opposite silhouettes together, for which that surface tells nothing."""
     masks = tiny.masks.numpy() > 0.5
     backs = np.stack([camera.rotation[2] for camera in tiny.cameras])
-    alike: list[Correction] = [Mirrored(i) for i, mask in enumerate(masks) if _overlap(mask, mask[:, ::-1]) > ALIKE]
+    alike: list[Correction] = [Mirrored(i) for i in range(len(masks))]
     turned: list[Correction] = []
     for i, j in combinations(range(len(masks)), 2):
         if _overlap(masks[i], masks[j]) > ALIKE:
@@ -118,6 +133,6 @@ def _uncovered(views: ViewSet) -> float:
     return float(np.sum(shares))
 
 
-def _degrees(views: ViewSet) -> float:
-    surface = rough_surface(views, GRID)
+def _degrees(views: ViewSet, grid: int) -> float:
+    surface = rough_surface(views, grid)
     return 90.0 if surface is None else disagreement(shared_points(views, surface)).mean

@@ -25,6 +25,7 @@ PRIOR = 0.6  # pixels: width of the heavy-tailed prior of a view's change
 FIRST = 2.0  # how many times narrower it is for the first view, which shows what was asked for
 WIDE = 20.0  # pixels: width of the prior of the fit from which the second start comes
 FITS = 4
+FARTHEST = 0.15  # of the image's width; no view is that far off, or as much larger
 ROUNDS = 30
 CLOSE = 1e-3  # pixels
 FLAT = 0.05  # equations that change by a pixel per pixel; with fewer a shift is not seen
@@ -113,6 +114,8 @@ def estimate_placements(views: ViewSet) -> list[Placement]:
     start = np.zeros((len(outlines), 3))
     ends = [problem.solved(start), problem.solved(problem.fitted(start))]
     change, covariance = min(ends, key=lambda end: problem.cost(end[0]))
+    if np.abs(change).max() > FARTHEST * outlines[0].width:  # no common object: that is another finding's business
+        change = start
     return [
         Placement(
             1 + c[0] / (o.width / 2), c[1], c[2], covariance[3 * i : 3 * i + 3, 3 * i : 3 * i + 3],

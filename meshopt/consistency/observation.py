@@ -46,15 +46,8 @@ class Observation:
 
     @cached_property
     def towards(self) -> Float[np.ndarray, "h w 3"]:
-        """From the surface to the eye in the camera's frame, z = 1: (0, 0, 1) where rays are parallel."""
-        height, width = self.mask.shape
-        towards = np.zeros((height, width, 3))
-        towards[..., 2] = 1.0
-        if self.camera.projection == "perspective":
-            (hx, hy), (cx, cy) = self.camera.half_extent, self.camera.centre
-            towards[..., 0] = -hx * ((2 * np.arange(width) + 1) / width - 1 - cx)[None, :]
-            towards[..., 1] = -hy * (1 - (2 * np.arange(height) + 1) / height - cy)[:, None]
-        return towards
+        """`Camera.towards_eye` of every pixel."""
+        return self.camera.towards_eye(*self.mask.shape)
 
     @cached_property
     def world(self) -> Float[np.ndarray, "h w 3"]:

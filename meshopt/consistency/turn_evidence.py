@@ -20,9 +20,9 @@ from jaxtyping import Float, Int
 
 from meshopt.consistency.observation import Observation
 from meshopt.consistency.surface import CLEAR, SharedPoints
+from meshopt.curl import curl, slopes, smooth_pixels
 
 TILES = 8  # parts of a picture along its longer side that err independently of each other
-CREASE = 0.35  # a larger change of the unit normal between neighbours is an edge, not a slope
 LEAST_CURL = 0.003  # residuals count as noise below this
 LEAST_RIM = 0.05
 LEAST_AGREEMENT = 0.07
@@ -84,27 +84,14 @@ def parts(shape: tuple[int, int]) -> Int[np.ndarray, "h w"]:
 
 def integrability(view: Observation, turn: Float[np.ndarray, "3 3"]) -> Equations:
     """Of every pixel away from edges, its normals turned by `turn` (camera frame)."""
-    n = view.normals @ turn.T
-    dx, dy = (n[1:-1, 2:] - n[1:-1, :-2]) / 2, (n[:-2, 1:-1] - n[2:, 1:-1]) / 2  # rows run down, y up
-    middle = n[1:-1, 1:-1]
-    steps = [n[1:-1, 2:], n[1:-1, :-2], n[:-2, 1:-1], n[2:, 1:-1]]
-    jump = np.max([np.square(step - middle).sum(-1) for step in steps], axis=0)
-    core = cv2.erode(view.solid.astype(np.uint8), np.ones((3, 3), np.uint8))[1:-1, 1:-1] > 0
-    core &= jump < CREASE**2
-    a, dx, dy, t = (part[core].astype(np.float64) for part in (middle, dx, dy, view.towards[1:-1, 1:-1]))
-
-    def curl(a: np.ndarray, dx: np.ndarray, dy: np.ndarray) -> np.ndarray:
-        along = (a * t).sum(-1) * (dy[:, 0] - dx[:, 1])
-        return along - a[:, 0] * (dy * t).sum(-1) + a[:, 1] * (dx * t).sum(-1)
-
-    slopes = [curl(turned(a, k), dx, dy) + curl(a, turned(dx, k), turned(dy, k)) for k in range(3)]
-    residual = curl(a, dx, dy)
-    return Equations(
-        residual,
-        np.stack(slopes, -1),
-        robust(residual, LEAST_CURL, 1.0),
-        parts(view.mask.shape)[1:-1, 1:-1][core],
-    )
+    n = (view.normals @ turn.T).astype(np.float64)
+    right, up = slopes(n)
+    core = smooth_pixels(n, view.solid)
+    a, dx, dy, t = (part[core] for part in (n, right, up, view.towards))
+    jacobian = [curl(turned(a, k), dx, dy, t) + curl(a, turned(dx, k), turned(dy, k), t) for k in range(3)]
+    residual = curl(a, dx, dy, t)
+    weight = robust(residual, LEAST_CURL, 1.0)
+    return Equations(residual, np.stack(jacobian, -1), weight, parts(view.mask.shape)[core])
 
 
 def rim(view: Observation, turn: Float[np.ndarray, "3 3"]) -> Equations:

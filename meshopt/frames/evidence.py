@@ -62,17 +62,6 @@ def _reduce(vectors: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return np.where(keep[..., None], mean / np.maximum(norm, 1e-6)[..., None], 0.0), parts[..., 1]
 
 
-def _towards_eye(camera: Camera, shape: tuple[int, int]) -> np.ndarray:
-    """(-x, -y, 1) on the image plane at unit depth, or (0, 0, 1) if parallel; camera frame, not unit."""
-    v = np.zeros((*shape, 3))
-    v[..., 2] = 1.0
-    if camera.projection == "perspective":
-        (hx, hy), (cx, cy) = camera.half_extent, camera.centre
-        v[..., 0] = -hx * ((2 * np.arange(shape[1]) + 1) / shape[1] - 1 - cx)[None, :]
-        v[..., 1] = -hy * (1 - (2 * np.arange(shape[0]) + 1) / shape[0] - cy)[:, None]
-    return v
-
-
 def _silhouette(coverage: np.ndarray, towards: np.ndarray, pitch: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     """Rim pixels [h, w] (bool) and the outward normals e [h, w, 3] of the planes through eye and outline."""
     padded = cv2.copyMakeBorder(coverage, 4, 4, 4, 4, cv2.BORDER_REPLICATE)
@@ -94,7 +83,7 @@ def observe(vectors: Float[np.ndarray, "H W 3"], mask: Float[np.ndarray, "H W"],
     """The evidence of one view: stored vectors of any length, coverage in [0, 1]."""
     s, coverage = _reduce(vectors, mask)
     known = np.any(s != 0, axis=-1)
-    towards = _towards_eye(camera, known.shape)
+    towards = camera.towards_eye(*known.shape)
     v = towards / np.linalg.norm(towards, axis=-1, keepdims=True)
     height, width = known.shape
     pitch = (camera.half_extent[0] / width, camera.half_extent[1] / height)

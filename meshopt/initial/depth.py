@@ -126,7 +126,7 @@ class DepthSearch:
         anchor = labels.astype(float)
         x = anchor.copy()
         for _ in range(SOLVES):
-            hold = self.settings.label_hold / np.maximum(np.abs(x - anchor), 1.0)
+            hold = self.settings.label_hold / self.view.trust / np.maximum(np.abs(x - anchor), 1.0)
             above = x - self.front
             touching = self.tangent & (above < CONTACT) & (above > -2 * CONTACT)
             hold = np.where(touching, np.where(above < 0, HOLD_BEFORE, HOLD_BEHIND), hold)
@@ -225,7 +225,7 @@ def _edges(
     edges[..., 0] = slopes
     for axis in range(2):
         c0, c1 = _ends(np.abs(cosine), axis)
-        price = settings.slope_cost * np.clip(np.minimum(c0, c1), GRAZING, 1)
+        price = settings.slope_cost * view.trust * np.clip(np.minimum(c0, c1), GRAZING, 1)
         edges[axis, : price.shape[0], : price.shape[1], 1] = price
     edges[..., 2:] = settings.jump_cost * (1 - view.jumps) + FREE_JUMP
     return edges

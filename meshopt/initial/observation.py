@@ -7,12 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32
 
+from meshopt.curl import bending
 from meshopt.initial.projection import PixelCamera, scaled_size
 from meshopt.initial.silhouettes import Outline, resized
 
 AGREE = 0.97  # the mean of a block's unit normals is used where it is longer; else the block's middle normal
 RIM_TILT = (0.3, 0.6)  # sideways tilt of a normal (sine) from which, and at which fully, it may be an occluder's rim
 CREASE = 0.9  # strength of the cue where normals turn across an edge, but none is a rim's
+CURL_SIZE = 256  # pixels of the longer side at which it is measured how far normals are bent
+BENT = 5.0  # degrees of bending at which normals are trusted by half
 TURN = 0.12  # 1 - cosine of the turn across an edge that counts fully
 
 
@@ -21,7 +24,8 @@ class Observation:
     """A view over h x w pixels. `normals` are unit and in the world's frame, zero where unknown.
 
     `jumps` [2,h,w,2], in [0, 1]: for the edges to the right and to the lower neighbour, how much the normals around
-    tell of a jump from the pixel to a farther neighbour, and to a nearer one.
+    tell of a jump from the pixel to a farther neighbour, and to a nearer one. `trust`, in (0, 1]: how far the normals
+    are those of any surface at all.
     """
 
     outline: Outline
@@ -29,6 +33,7 @@ class Observation:
     mask: Bool[np.ndarray, "h w"]
     normals: Float32[np.ndarray, "h w 3"]
     jumps: Float32[np.ndarray, "2 h w 2"]
+    trust: float
 
     @staticmethod
     def of(outline: Outline, normals: Float32[np.ndarray, "H W 3"], longest: int) -> Observation:
@@ -45,7 +50,19 @@ class Observation:
             mask=resized(outline.mask, size) > 0.5,
             normals=_reduced(fine, size),
             jumps=np.stack([_jumps(local, blocks, axis) for axis in (1, 0)]),
+            trust=_trust(outline, normals),
         )
+
+
+def _trust(outline: Outline, normals: Float32[np.ndarray, "H W 3"]) -> float:
+    """1 where slopes have no curl, less the more they are bent."""
+    height, width = outline.mask.shape
+    size = scaled_size(height, width, min(CURL_SIZE, max(height, width)))
+    camera, mask = outline.camera.camera, resized(outline.mask, size)
+    small = unit(resized(normals * outline.mask[..., None], size)) @ camera.rotation.T.astype(np.float32)
+    solid = (mask > 0.99) & (np.abs(small).max(axis=-1) > 0)
+    bent = bending(small, solid, camera.towards_eye(*size))
+    return 1 / (1 + (bent / BENT) ** 2)
 
 
 def unit(vectors: Float32[np.ndarray, "*N 3"]) -> Float32[np.ndarray, "*N 3"]:

@@ -108,7 +108,7 @@ def test_a_curve_counts(clean: list[float], damaged: list[float], threshold: flo
 
 def test_a_curve_of_samples_that_do_not_mix_is_perfect() -> None:
     found = consistency_curves.points([0.1, 0.2, 0.0], [3.0, 4.0])
-    assert found.best() == (3.0, 100.0)
+    assert found.best() == (pytest.approx(1.6), 100.0)
 
 
 def test_curves_are_drawn() -> None:
@@ -176,6 +176,6 @@ def test_thresholds_are_chosen_on_one_half_and_reported_on_the_other() -> None:
             more = {"strength": strength, "object": name, "sensitive": True}
             rows.append(row(kind, ["b"], [finding("rotated", "b", value=value)], **more))
     text = consistency_curves.chosen(rows)
-    assert "| rotate:5 | rotated | even | 4.00 | 100 | 100 | 0 | 2.5 | 100 | 0 |" in text
-    assert "| rotate:5 | rotated | odd | 5.00 | 100 | 0 | 0 | 2.5 | 100 | 0 |" in text
+    assert "| rotate:5 | rotated | even | 2.50 | 100 | 100 | 0 | 2.5 | 100 | 0 |" in text
+    assert "| rotate:5 | rotated | odd | 3.50 | 100 | 100 | 0 | 2.5 | 100 | 0 |" in text
     assert consistency_curves.chosen(rows[:2]) == ""

@@ -118,7 +118,7 @@ def test_offset_of_all_normals_is_measured(scenery, right: int, down: int) -> No
     normals = torch.roll(views.normals, (down, right), (1, 2))
     inside = torch.from_numpy(np.abs(normals.numpy()).max(-1) > 0) & (views.masks > 0)
     moved = replace(views, normals=normals * inside[..., None], masks=views.masks * inside)
-    _, together = offsets(observe(moved), ContentChecks(), None)
+    _, together = offsets(observe(moved))
     percent = 100 / views.resolution[1]
     assert together.shift == pytest.approx((right * percent, down * percent), abs=0.5)
     codes = {f.code: f for f in check_content(moved, observe(moved), ContentChecks(), None)}
