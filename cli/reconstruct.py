@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,8 @@ FLAGS = {  # each flag is a setting
     "seed": "seed",
     "device": "device",
     "backend": "backend",
+    "strict": "check.strict",
+    "correct": "check.correct",
 }
 COMPILE_SECONDS = 45  # of all kernels, on one core
 
@@ -56,6 +59,8 @@ def _split(context: click.Context, parameter: click.Parameter, value: tuple[str,
 @click.option("--seed", type=int, metavar="N", help="Seed of every random number.  [default: 0]")
 @click.option("--device", metavar="DEVICE", help="auto, cpu, cuda, ...  [default: auto]")
 @click.option("--backend", metavar="NAME", help="Rasteriser: auto, cpu, ...  [default: auto]")
+@click.option("--strict", is_flag=True, default=None, help="Stop before the colours where views are inconsistent.")
+@click.option("--correct/--no-correct", default=None, help="Mend views that do not fit.  [default: correct]")
 @click.option("--plot", is_flag=True, help="Draw the losses of every step: curves.png (needs matplotlib).")
 @loudness_options
 def reconstruct(
@@ -69,10 +74,11 @@ def reconstruct(
     quiet: bool,
     verbose: int,
     **flags: Any,
-) -> None:
+) -> int:
     """Make a mesh from views of one object and their normal maps.
 
-    Every flag is a setting too; `meshopt config` lists them all.
+    Every flag is a setting too; `meshopt config` lists them all. With --strict the exit code is 3 where the views are
+    inconsistent.
     """
     from .messages import consoles, messages
 
@@ -93,6 +99,13 @@ def reconstruct(
         from .summary import show_result
 
         show_result(out, result.report, result.views.notes, files, time.monotonic() - began)
+    return _exit_code(result.report, config)
+
+
+def _exit_code(report: Mapping[str, Any], config: Config) -> int:
+    from .main import INCONSISTENT, OK
+
+    return INCONSISTENT if config.check.strict and report.get("verdict") == "inconsistent" else OK
 
 
 def _compute(views: str | None, normals: str | None, config: Config, out: Console, err: Console, quiet: bool) -> Any:

@@ -40,6 +40,7 @@ def show_result(
         console.print(table)
     for note in (note for note in report.get("notes", ()) if note not in said):
         _line(console, str(note))
+    _show_consistency(console, report)
     if report.get("topology_line"):
         _line(console, str(report["topology_line"]))
     backend = report.get("backend") or {}
@@ -48,6 +49,22 @@ def show_result(
     folder = files[0].parent
     names = ", ".join(file.name for file in files)
     _line(console, f"Wrote {names} to {folder} in {seconds:.1f} s.")
+
+
+def _show_consistency(console: Console, report: Mapping[str, Any]) -> None:
+    """What the checks found, notes left out, what was mended, and the verdict; nothing where they did not run."""
+    if "verdict" not in report:
+        return
+    for finding in report.get("findings", ()):
+        if finding["severity"] != "note":
+            text = Text(_wrapped(console, f"{finding['severity']}: {finding['message']}", later="  "))
+            text.stylize(STYLES[finding["severity"]], 0, len(finding["severity"]))
+            console.print(text, highlight=False, soft_wrap=True)
+    mended = len(report.get("corrections", ()))
+    done = f", {mended} correction{'s' if mended > 1 else ''} applied (--no-correct turns them off)" if mended else ""
+    verdict = Text(f"Consistency: {report['verdict']}{done}.")
+    verdict.highlight_words([report["verdict"]], STYLES[report["verdict"]])
+    console.print(verdict, highlight=False, soft_wrap=True)
 
 
 def show_findings(console: Console, report: Any, files: Sequence[Path], seconds: float) -> None:

@@ -186,8 +186,10 @@ class DetailChecks(Settings):
 class CheckConfig(Settings):
     """The consistency checks: from what on something is found. docs/consistency.md says how the values were chosen."""
 
+    enabled: bool = True
+    """Check the views before a reconstruction, and again against its mesh."""
     correct: bool = True
-    """Mend what is estimated with confidence; what was mended is in the report."""
+    """Mend what is estimated with confidence before a reconstruction; the report lists it."""
     strict: bool = False
     """Stop before texturing where views are inconsistent."""
     rotation: float = Field(2.5, gt=0, le=180)
@@ -196,6 +198,8 @@ class CheckConfig(Settings):
     """Percent by which a view may show the object larger or smaller."""
     shift: float = Field(0.5, gt=0, le=100)
     """Percent of the image by which a view may be shifted."""
+    bending: float = Field(6.0, gt=0, le=180)
+    """Degrees (root mean square) by which a view's normals may be bent away from those of any surface."""
     masks: MaskChecks = MaskChecks()
     content: ContentChecks = ContentChecks()
     detail: DetailChecks = DetailChecks()

@@ -17,6 +17,8 @@ from torch.nn.functional import normalize
 import meshopt
 from meshopt import parallel
 from meshopt.config import Config
+from meshopt.consistency import Checked, Finding, check, check_mesh
+from meshopt.consistency.findings import Verdict, worst
 from meshopt.devices import choose
 from meshopt.errors import InputError
 from meshopt.initial import initial_mesh
@@ -100,8 +102,12 @@ class _Run:
         self.stages: list[dict[str, Any]] = []
         self.curves: dict[str, dict[str, list[float]]] = {}
         self.details: dict[str, dict[str, Any]] = {}  # of stages, for the report
+        self.checked: Checked | None = None
+        self.findings: list[Finding] = []
 
     def reconstruct(self) -> Reconstruction:
+        if self.config.check.enabled:
+            self.check()
         mesh = self.timed("initial", self.initial)
         area = float(face_cross(mesh.vertices, mesh.faces).norm(dim=-1).sum() / 2)
         budget = self.config.output.faces
@@ -110,9 +116,54 @@ class _Run:
         if budget is not None:
             mesh = self.timed("faces", partial(self.to_budget, mesh, budget))
         mesh = self.timed("untangle", partial(self.untangled, mesh))
-        mesh = self.timed("color", partial(self.colored, mesh))
+        if self.checked is not None:
+            self.findings += check_mesh(self.views, mesh, self.config.check)
+        if self.config.check.strict and self.verdict == "inconsistent":
+            self.notes.append("the views are inconsistent: stopped before the colours, as check.strict (--strict) says")
+        else:
+            mesh = self.timed("color", partial(self.colored, mesh))
         renders = render_views(self.backend, mesh, self.views)
         return Reconstruction(mesh, self.views, self.config, self.report(mesh, renders), renders, self.curves)
+
+    def check(self) -> None:
+        """Looks whether the views fit each other, and mends what is mended with confidence."""
+        self.on_progress(Progress("check", 0, 1))
+        began = time.perf_counter()
+        self.checked = check(self.views, self.config.check)
+        self.findings += self.checked.report.findings
+        if self.config.check.correct and self.checked.corrections:
+            self.views = self.checked.views.to(self.views.masks.device)
+        self.stages.append({"name": "check", "seconds": round(time.perf_counter() - began, 3), "faces": 0})
+        self.on_progress(Progress("check", 1, 1))
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of all findings so far, mended or not."""
+        return worst([finding.severity for finding in self.findings])
+
+    def consistency(self) -> dict[str, Any]:
+        """What the checks say, for the report."""
+        if self.checked is None:
+            return {}
+        names = [camera.name for camera in self.views.cameras]
+        applied = self.checked.corrections if self.config.check.correct else ()
+        return {
+            "verdict": self.verdict,
+            "score": self.checked.report.score,
+            "findings": [asdict(finding) for finding in self.findings],
+            "corrections": [correction.as_plain(names) for correction in applied],
+        }
+
+    def view_rows(self, renders: Renders) -> list[dict[str, Any]]:
+        """Each view's fit, and what the checks say of it."""
+        rows = fit(renders, self.views)
+        if self.checked is None:
+            return rows
+        verdicts = {
+            name: worst([f.severity for f in self.findings if name in f.views]) for name in (r["name"] for r in rows)
+        }
+        scores = {view.name: view.score for view in self.checked.report.views}
+        return [row | {"verdict": verdicts[row["name"]], "score": scores[row["name"]]} for row in rows]
 
     def timed(self, name: str, work: Callable[[], Mesh]) -> Mesh:
         """Does the work of one stage and notes its time and result."""
@@ -186,7 +237,8 @@ class _Run:
             "notes": self.notes,
             "sources": [asdict(source) for source in self.views.sources],
             "stages": self.stages,
-            "views": fit(renders, self.views),
+            **self.consistency(),
+            "views": self.view_rows(renders),
             "topology": asdict(shape),
             "topology_line": shape.line(),
         }

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
+from meshopt import parallel
 from meshopt.config import CheckConfig
+from meshopt.consistency import reports
 from meshopt.consistency.corrections import Correction
 from meshopt.consistency.examination import examine
-from meshopt.consistency.findings import ConsistencyReport, ViewVerdict, worst
+from meshopt.consistency.findings import ConsistencyReport, Finding, ViewVerdict, worst
+from meshopt.consistency.observation import observe
 from meshopt.consistency.scores import score
+from meshopt.consistency.surface import reduced, shared_points
+from meshopt.consistency.turns import estimate_turns
+from meshopt.mesh import Mesh
 from meshopt.views import ViewSet
 
 
@@ -43,3 +50,17 @@ def check(views: ViewSet, settings: CheckConfig | None = None) -> Checked:
         worst([f.severity for f in done.findings]), float(scores.total), tuple(verdicts), tuple(done.findings)
     )
     return Checked(report, done.views, tuple(done.corrections), done.degrees)
+
+
+def check_mesh(views: ViewSet, mesh: Mesh, settings: CheckConfig) -> list[Finding]:
+    """Checks the views again on the optimised mesh (scene frame): normals that are turned against what the others show
+    on it."""
+    with torch.no_grad(), parallel.single_torch():
+        surface = Mesh(mesh.vertices.cpu().float(), mesh.faces.cpu())
+        turns = estimate_turns(observe(views), shared_points(reduced(views), surface))
+        found = [
+            finding
+            for v, turn in enumerate(turns)
+            for finding in reports.of_turn(views, v, turn.matrix, turn.uncertainty, settings)
+        ]
+    return [replace(finding, details={**finding.details, "on": "mesh"}) for finding in found]

@@ -79,6 +79,7 @@ def examine(views: ViewSet, settings: CheckConfig) -> Examination:
         _placement(done)
         _rotation(done)
         seen = observe(done.views)
+        done.findings += reports.of_bending(seen, settings)
         done.findings += check_masks(done.views, seen, settings.masks)
         done.findings += check_content(done.views, seen, settings.content, _colours(done))
         done.findings += check_detail(done.views, seen, settings.detail)

@@ -12,11 +12,14 @@ from meshopt.consistency.arrangement import Arrangement
 from meshopt.consistency.corrections import Mirrored, Rearranged
 from meshopt.consistency.extents import Placement
 from meshopt.consistency.findings import Finding, Severity
+from meshopt.consistency.observation import Observation
 from meshopt.consistency.orientation import Orientation
 from meshopt.consistency.turns import vector_of
+from meshopt.curl import bending
 from meshopt.views import ViewSet
 
 SURE = 2.5  # standard deviations that a measurement has to be above nothing
+BENDING_ERROR = 0.25  # of a bending, as a share of it: measured, docs/consistency.md
 SEVERE = 2.5  # times the threshold from which on a finding makes a set inconsistent
 
 
@@ -134,6 +137,25 @@ def of_turn(
             degrees, "degrees", uncertainty, settings.rotation, "check.rotation", {"axis": axis.tolist()},
         )
     ]  # fmt: skip
+
+
+def of_bending(seen: Sequence[Observation], settings: CheckConfig) -> list[Finding]:
+    """Normals that are those of no surface."""
+    findings = []
+    for view in seen:
+        degrees = bending(view.normals, view.solid, view.towards)
+        if degrees > settings.bending:
+            findings.append(
+                Finding(
+                    "bent", _severity(degrees, settings.bending), (view.name,),
+                    f"the normals of {view.name} are bent by about {degrees:.0f} degrees (root mean square): they are"
+                    " those of no surface.",
+                    "make this view's normals anew, or estimate them from its colours; the reconstruction trusts them"
+                    " less.",
+                    degrees, "degrees", BENDING_ERROR * degrees, settings.bending, "check.bending",
+                )
+            )  # fmt: skip
+    return findings
 
 
 def _severity(value: float, threshold: float) -> Severity:
