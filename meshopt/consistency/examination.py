@@ -23,7 +23,7 @@ from meshopt.consistency.masks import check_masks
 from meshopt.consistency.observation import observe
 from meshopt.consistency.orientation import orientations
 from meshopt.consistency.registration import aligned, joined, slide
-from meshopt.consistency.surface import reduced, reduced_colours, rough_surface, shared_points
+from meshopt.consistency.surface import disagreement, reduced, reduced_colours, rough_surface, shared_points
 from meshopt.consistency.turns import Turn, estimate_turns
 from meshopt.mesh import Mesh, vertex_normals
 from meshopt.optimize.sampling import sample_views
@@ -50,7 +50,11 @@ class Examination:
 
     def change(self, correction: Correction) -> None:
         """Mends the views, without a note of it."""
-        self.views = correction.apply(self.views)
+        self.set(correction.apply(self.views))
+
+    def set(self, views: ViewSet) -> None:
+        """Goes on with these views."""
+        self.views = views
         for known in ("small", "surface"):
             self.__dict__.pop(known, None)
 
@@ -137,10 +141,16 @@ def _placed(views: ViewSet, view: int, placement: Placement) -> Placed:
 
 
 def _rotation(done: Examination) -> None:
-    """Twice where something was found: the surface is better then."""
+    """Twice where something was found: the surface is better then. What does not make the views agree better is not
+    done."""
     mended: dict[int, np.ndarray] = {}
+    before, given = np.inf, done.views
     for _ in range(2):
-        turns = _turns(done)
+        turns, apart = _turns(done)
+        if mended and apart > before:
+            done.set(given)
+            return
+        before = min(before, apart)
         for v, turn in enumerate(turns):
             if turn.degrees >= done.settings.rotation or v in mended:
                 mended[v] = turn.matrix @ mended.get(v, np.eye(3))
@@ -152,14 +162,16 @@ def _rotation(done: Examination) -> None:
         done.corrections.append(Turned(v, matrix))
 
 
-def _turns(done: Examination) -> list[Turn]:
-    """How far every view's normals are turned, on a surface made of the views as they are now."""
-    shared = None
+def _turns(done: Examination) -> tuple[list[Turn], float]:
+    """How far every view's normals are turned, on a surface made of the views as they are now, and how much they
+    disagree on it (degrees)."""
+    shared, apart = None, 0.0
     done.degrees = np.full(done.small.masks.shape, np.nan)
     if done.surface is not None:
         shared = shared_points(done.small, done.surface)
         done.degrees = disagreement_maps(done.small, done.surface, shared)
-    return estimate_turns(observe(done.views), shared)
+        apart = disagreement(shared).mean
+    return estimate_turns(observe(done.views), shared), apart
 
 
 def _colours(done: Examination) -> SurfaceColours | None:

@@ -26,6 +26,8 @@ TRUST = {  # how many times more than its residuals scatter each kind errs, and 
 }
 ROUNDS = 4
 FEW = 20  # equations; fewer say nothing
+COMMON = np.radians(2.0)  # a common turn below that is taken for chance
+MEDIAN_STEPS = 20
 FARTHEST = np.radians(12.0)  # step of a round at most
 
 
@@ -89,7 +91,19 @@ def estimate_turns(views: Sequence[Observation], shared: SharedPoints | None) ->
         step *= min(1.0, FARTHEST / max(longest, 1e-9))
         turns = [rotation(step[3 * v : 3 * v + 3]) @ turns[v] for v in range(count)]
         covariance = np.linalg.inv(total)
-    return [Turn(vector_of(t), covariance[3 * v : 3 * v + 3, 3 * v : 3 * v + 3]) for v, t in enumerate(turns)]
+    vectors = _without_common([vector_of(t) for t in turns])
+    return [Turn(w, covariance[3 * v : 3 * v + 3, 3 * v : 3 * v + 3]) for v, w in enumerate(vectors)]
+
+
+def _without_common(vectors: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """What the views' turns have in common, their geometric median, is no view's own error, and normals that many maps
+    are drawn with alike may well have it."""
+    every = np.stack(vectors)
+    centre = np.median(every, axis=0)
+    for _ in range(MEDIAN_STEPS):
+        weight = 1 / np.maximum(np.linalg.norm(every - centre, axis=1), np.radians(0.1))
+        centre = (weight[:, None] * every).sum(0) / weight.sum()
+    return list(every - centre) if np.linalg.norm(centre) > COMMON and len(every) > 2 else list(every)
 
 
 def gaussian(equations: Equations | Agreement, trust: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
