@@ -161,7 +161,7 @@ class ContentChecks(Settings):
     """Correlation of two views' structure from which on one may repeat the other."""
     beyond: float = Field(0.25, ge=0, le=1)
     """By how much it must exceed what the other views say about the object's symmetry."""
-    colour: float = Field(3.0, ge=0, le=100)
+    colour: float = Field(5.0, ge=0, le=100)
     """Percent by which a channel of a view must be off the other views, two standard deviations less; suspect is only
     what differs between the channels, as light that moves with the camera changes all alike."""
     offset: float = Field(0.8, gt=0, le=100)

@@ -30,6 +30,7 @@ from meshopt.optimize.sampling import sample_views
 from meshopt.views import ViewSet
 
 GRID = 64  # voxels along the scene of the surface on which normals are compared
+WORSE = 1.1  # times as much disagreement after turning normals: then it was wrong
 MISREAD = 0.05  # lead of another reading of a view's normals from which on it is the right one
 
 
@@ -147,7 +148,7 @@ def _rotation(done: Examination) -> None:
     before, given = np.inf, done.views
     for _ in range(2):
         turns, apart = _turns(done)
-        if mended and apart > before:
+        if mended and apart > WORSE * before:
             done.set(given)
             return
         before = min(before, apart)

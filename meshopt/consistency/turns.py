@@ -15,8 +15,9 @@ import numpy as np
 from jaxtyping import Float
 
 from meshopt.consistency.observation import Observation
-from meshopt.consistency.surface import SharedPoints
+from meshopt.consistency.surface import SharedPoints, disagreement
 from meshopt.consistency.turn_evidence import Agreement, Equations, integrability, rim
+from meshopt.curl import bending
 
 PRIOR = np.radians(1.5)  # width of the prior
 TRUST = {  # how many times more than its residuals scatter each kind errs, and what (radians) none errs less than
@@ -24,6 +25,8 @@ TRUST = {  # how many times more than its residuals scatter each kind errs, and 
     "rim": (3.0, np.radians(0.6)),
     "agreement": (3.0, np.radians(0.5)),
 }
+APART = 0.05  # ... and of agreement that share of the mean disagreement
+BENT = {"integrability": 0.2, "rim": 0.1}  # ... and that share of the bending on top
 ROUNDS = 4
 FEW = 20  # equations; fewer say nothing
 COMMON = np.radians(2.0)  # a common turn below that is taken for chance
@@ -69,18 +72,18 @@ def estimate_turns(views: Sequence[Observation], shared: SharedPoints | None) ->
     count = len(views)
     turns: list[np.ndarray] = [np.eye(3)] * count
     covariance: np.ndarray = np.eye(3 * count)
+    apart = 0.0 if shared is None else np.radians(disagreement(shared).mean)
+    agreed = TRUST["agreement"][0], float(np.hypot(TRUST["agreement"][1], APART * apart))
     for _ in range(ROUNDS):
         information, right = np.zeros((3 * count, 3 * count)), np.zeros(3 * count)
         for v, view in enumerate(views):
             part = slice(3 * v, 3 * v + 3)
             into = view.camera.rotation
-            for name, kind in (("integrability", integrability), ("rim", rim)):
-                equations = kind(view, into @ turns[v] @ into.T)
-                info, mean = gaussian(equations, TRUST[name])
+            for info, mean in _absolute(view, into @ turns[v] @ into.T):
                 information[part, part] += into.T @ info @ into
                 right[part] += into.T @ info @ mean
         if shared is not None:
-            info, mean = gaussian(Agreement(shared, turns), TRUST["agreement"])
+            info, mean = gaussian(Agreement(shared, turns), agreed)
             information += info
             right += info @ mean
         now = np.concatenate([vector_of(t) for t in turns])
@@ -93,6 +96,20 @@ def estimate_turns(views: Sequence[Observation], shared: SharedPoints | None) ->
         covariance = np.linalg.inv(total)
     vectors = _without_common([vector_of(t) for t in turns])
     return [Turn(w, covariance[3 * v : 3 * v + 3, 3 * v : 3 * v + 3]) for v, w in enumerate(vectors)]
+
+
+def _absolute(view: Observation, turn: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What a view, its normals turned already (camera frame), says by itself: information and mean by kind.
+
+    Normals that are bent, however they are turned, tell less.
+    """
+    found = {name: kind(view, turn) for name, kind in (("integrability", integrability), ("rim", rim))}
+    _, mean = gaussian(found["integrability"], TRUST["integrability"])
+    bent = np.radians(bending(view.normals @ (rotation(mean) @ turn).T, view.solid, view.towards))
+    return [
+        gaussian(equations, (TRUST[name][0], float(np.hypot(TRUST[name][1], BENT[name] * bent))))
+        for name, equations in found.items()
+    ]
 
 
 def _without_common(vectors: Sequence[np.ndarray]) -> list[np.ndarray]:
