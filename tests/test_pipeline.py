@@ -18,6 +18,7 @@ import meshopt
 from meshopt import parallel, raster
 from meshopt.cameras import Camera
 from meshopt.config import Config, load_config
+from meshopt.consistency.corrections import Turned
 from meshopt.errors import InputError
 from meshopt.io.meshes import save_mesh
 from meshopt.mesh import Mesh
@@ -225,7 +226,7 @@ def test_given_mesh_with_seams(ellipsoid: Mesh, tmp_path: Path) -> None:
     check_closed(found)
     assert "initial mesh: given" in found.report["notes"]
     assert found.report["topology"]["components"] == 1
-    assert found.report["stages"][0]["faces"] == len(ellipsoid.faces)
+    assert found.report["stages"][1]["faces"] == len(ellipsoid.faces)
     assert scores(found)[0] > 0.97
 
 
@@ -283,7 +284,7 @@ def test_progress_sees_every_stage(views: ViewSet) -> None:
     heard: list[Progress] = []
     found = reconstruct(views, quick("output.faces=2000"), heard.append)
     assert list(dict.fromkeys(p.stage for p in heard)) == [s["name"] for s in found.report["stages"]]
-    assert {"initial", "coarse", "fine", "refine", "faces", "untangle", "color"} == {p.stage for p in heard}
+    assert {"check", "initial", "coarse", "fine", "refine", "faces", "untangle", "color"} == {p.stage for p in heard}
     for stage in {p.stage for p in heard}:
         steps = [p for p in heard if p.stage == stage]
         assert all(0 <= p.step <= p.total for p in steps)
@@ -365,3 +366,59 @@ def test_a_part_that_is_less_than_a_pixel_is_left_out(views: ViewSet, torus: Mes
     result = reconstruct(views, quick(*none, f"initial.method={tmp_path / 'both.ply'}"))
     check_closed(result)
     assert len(result.mesh.vertices) == len(torus.vertices)
+
+
+FLIP = Turned(2, np.diag([1.0, -1.0, 1.0]))  # of right's normals: nothing is surer
+KEYS = {"verdict", "score", "findings", "corrections"}
+
+
+@pytest.fixture(scope="module")
+def flipped(ellipsoid: Mesh) -> ViewSet:
+    return FLIP.apply(seen(ellipsoid, ORBIT))
+
+
+def test_a_view_that_lies_is_mended_and_told(flipped: ViewSet, ellipsoid: Mesh) -> None:
+    found = reconstruct(flipped, quick())
+    check_closed(found)
+    report = found.report
+    assert report["verdict"] == "inconsistent"
+    assert report["score"] > 0
+    assert [f["views"] for f in report["findings"] if f["code"] == "flipped"] == [("right",)]
+    assert [c["view"] for c in report["corrections"] if c["kind"] == "normals"] == ["right"]
+    rows = {row["name"]: row for row in report["views"]}
+    assert (rows["right"]["verdict"], rows["back"]["verdict"]) == ("inconsistent", "ok")
+    assert rows["right"]["score"] == max(row["score"] for row in rows.values())
+    assert scores(found)[1] < 10.0
+    assert torch.allclose(found.views.normals, seen(ellipsoid, ORBIT).normals, atol=1e-5)
+    assert json.loads(json.dumps(report, allow_nan=False))
+
+
+def test_without_correction_views_are_as_they_came(flipped: ViewSet) -> None:
+    found = reconstruct(flipped, quick("check.correct=false"))
+    assert found.report["verdict"] == "inconsistent"
+    assert found.report["findings"]
+    assert found.report["corrections"] == []
+    assert torch.equal(found.views.normals, flipped.normals)
+    assert scores(found)[1] > 20.0  # it fits the others
+
+
+def test_strict_stops_before_the_colours(flipped: ViewSet, views: ViewSet, result: Reconstruction) -> None:
+    found = reconstruct(flipped, quick("check.strict=true"))
+    check_closed(found)
+    assert found.mesh.colors is None
+    assert found.renders.rgb is None
+    assert "color" not in {stage["name"] for stage in found.report["stages"]}
+    assert "stopped before the colours" in found.report["notes"][-1]
+    assert {row["name"] for row in found.report["views"]} == set(SIX)
+    if result.report["verdict"] != "inconsistent":
+        assert equal(reconstruct(views, quick("check.strict=true")).mesh, result.mesh)
+
+
+def test_checks_may_be_left_out(views: ViewSet, result: Reconstruction) -> None:
+    found = reconstruct(views, quick("check.enabled=false"))
+    assert not KEYS & set(found.report)
+    assert set(found.report["views"][0]) == {"name", "silhouette_iou", "normal_error_deg"}
+    assert "check" not in {stage["name"] for stage in found.report["stages"]}
+    assert set(result.report) - set(found.report) == KEYS
+    if not result.report["corrections"]:
+        assert equal(found.mesh, result.mesh)

@@ -31,6 +31,7 @@ NO_WORSE = 1.15  # not to rise above
 FIRST_MOVED = 1.03  # how many times more disagreement an arrangement counts that moves the first view
 ALIKE = 0.95  # overlap (intersection over union) of silhouettes that tell nothing apart
 OPPOSITE = -0.97  # cosine between the axes of views that show each other's mirrored silhouette
+LEAST_VIEWS = 3  # two may be exchanged, or mirrored, without a third's telling
 MOST_VIEWS = 10  # of which all exchanges of two are tried
 
 
@@ -52,6 +53,8 @@ def rearranged(views: ViewSet, small: ViewSet, surface: Mesh | None) -> Arrangem
 
     `small` are the views at the resolution at which they are compared, `surface` the rough one made of them.
     """
+    if len(views) < LEAST_VIEWS:
+        return None
     tiny = reduced(small, HULL_SIZE)
     before = _uncovered(tiny)
     if before < CUT:
@@ -66,13 +69,13 @@ def rearranged(views: ViewSet, small: ViewSet, surface: Mesh | None) -> Arrangem
     compared = reduced(small, SIZE)
     now = _degrees(compared, GRID)
     rivals = sorted(((_degrees(c.apply(compared), GRID) * _reluctance(c), after, c) for after, c in likely), key=_first)
-    rivals = [rival for rival in rivals if rival[0] < CLOSE * rivals[0][0]]
+    rivals = [rival for rival in rivals if rival[0] <= CLOSE * rivals[0][0]]
     if len(rivals) > 1:
         rivals = [(_degrees(c.apply(small), FINE) * _reluctance(c), after, c) for _, after, c in rivals]
         now = _degrees(small, FINE)
     degrees, after, correction = min(rivals, key=_first)
     needed = NO_WORSE if before >= CUT and after < DECISIVE * before else BETTER
-    if degrees > needed * now:
+    if degrees >= needed * now:
         return None
     return Arrangement(correction, (before, after), (now, degrees))
 

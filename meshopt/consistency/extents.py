@@ -106,6 +106,8 @@ def estimate_placements(views: ViewSet) -> list[Placement]:
     Found from two starts, the pictures as they are and a least-squares fit of all; the likelier end counts.
     """
     masks = views.masks.detach().cpu().numpy()
+    if not (masks > 0.5).any(axis=(1, 2)).all():
+        return [Placement(1.0, 0.0, 0.0, np.eye(3)) for _ in views.cameras]
     outlines = [_Outline.of(c, m) for c, m in zip(views.cameras, masks, strict=True)]
     problem = _Problem(
         outlines,
@@ -212,10 +214,9 @@ def _reach(axis: np.ndarray) -> Measure:
         direction = np.array([camera.rotation[0] @ axis, camera.rotation[1] @ axis])
         origin = camera.world_to_camera[:2, 3] @ direction  # of the world, seen from the camera
 
-        def value(points: np.ndarray, c: np.ndarray) -> np.ndarray:
-            return outline.plane(_moved(points, c, outline.width)) @ direction - origin
-
-        return _extreme(outline, change, value)
+        return _extreme(
+            outline, change, lambda points, c: outline.plane(_moved(points, c, outline.width)) @ direction - origin
+        )
 
     return measure
 
@@ -224,14 +225,18 @@ def _swing(first: np.ndarray, second: np.ndarray, sign: float) -> Measure:
     def measure(outline: _Outline, change: np.ndarray) -> tuple[float, np.ndarray]:
         rotation = outline.camera.rotation
 
-        def value(points: np.ndarray, c: np.ndarray) -> np.ndarray:
-            plane = outline.plane(_moved(points, c, outline.width))
-            rays = np.concatenate([plane, -np.ones((len(plane), 1))], 1) @ rotation
-            return sign * np.arctan2(rays @ second, rays @ first)
-
-        return _extreme(outline, change, value)
+        return _extreme(
+            outline, change,
+            lambda points, c: _angle(outline.plane(_moved(points, c, outline.width)), rotation, first, second, sign),
+        )  # fmt: skip
 
     return measure
+
+
+def _angle(plane: np.ndarray, rotation: np.ndarray, first: np.ndarray, second: np.ndarray, sign: float) -> np.ndarray:
+    """Of the rays through points of the image plane, from `first` towards `second`."""
+    rays = np.concatenate([plane, -np.ones((len(plane), 1))], 1) @ rotation
+    return np.asarray(sign * np.arctan2(rays @ second, rays @ first))
 
 
 def _extreme(outline: _Outline, change: np.ndarray, value: Value) -> tuple[float, np.ndarray]:

@@ -11,13 +11,11 @@ from functools import cached_property
 
 import cv2
 import numpy as np
-import scipy.sparse as sparse
 from jaxtyping import Bool, Float, Int
-from scipy.sparse.linalg import spsolve
 
 from meshopt.consistency.observation import Observation
 
-PIXELS = 6000  # of the object, at most: finer views are averaged down
+PIXELS = 3000  # of the object, at most: finer views are averaged down
 LEAST_NOISE = 0.004  # curl that counts as none
 LEAST_RIM = 0.05  # component along the outline that counts as none
 GROSS = 0.25  # of either: larger is an occlusion, and counts less and less
@@ -171,57 +169,3 @@ def _outline(mask: np.ndarray, normals: np.ndarray, inside: np.ndarray) -> tuple
     rim = np.where((steep > 0.15) & inside, steep * likely, 0.0)
     tangent = np.stack([-inward[..., 1], inward[..., 0], np.zeros_like(steep)], axis=-1)
     return tangent, rim
-
-
-@dataclass(frozen=True, eq=False)
-class Basis:
-    """Bilinear functions on a coarse grid over the inside of a field.
-
-    `spread` takes nodes to pixels; `step` takes them to differences along `edges`; `length` of the border between an
-    edge's ends and `area` of a node, in pixels; `place`: a node's row and column.
-    """
-
-    spread: sparse.csr_matrix
-    step: sparse.csr_matrix
-    edges: Int[np.ndarray, "E 2"]
-    length: Float[np.ndarray, "E"]
-    area: Float[np.ndarray, "N"]
-    place: Int[np.ndarray, "N 2"]
-
-    def mean(self, values: np.ndarray) -> np.ndarray:
-        """Of pixels' values around each node."""
-        total = np.asarray(self.spread.T @ np.ones(self.spread.shape[0]))
-        sums = self.spread.T @ values
-        return sums / (total[:, None] if sums.ndim > 1 else total)
-
-
-def basis(inside: Bool[np.ndarray, "h w"], cell: int) -> Basis:
-    """Nodes `cell` pixels apart."""
-    height, width = inside.shape
-    rows, columns = (height + cell - 1) // cell + 1, (width + cell - 1) // cell + 1
-    y, x = (a / cell for a in np.mgrid[:height, :width])
-    top, left = np.floor(y).astype(int), np.floor(x).astype(int)
-    fy, fx = y - top, x - left
-    parts = ((0, 0, (1 - fy) * (1 - fx)), (0, 1, (1 - fy) * fx), (1, 0, fy * (1 - fx)), (1, 1, fy * fx))
-    node = np.concatenate([((top + a) * columns + left + b).ravel() for a, b, _ in parts])
-    value = np.concatenate([v.ravel() for *_, v in parts])
-    pixel = np.tile(np.arange(height * width), 4)
-    spread = sparse.csr_matrix((value, (pixel, node)), (height * width, rows * columns))
-    area = np.asarray(spread.T @ inside.ravel().astype(np.float64))
-    used = area > 0.02 * cell**2
-    number = np.where(used, np.cumsum(used) - 1, -1).reshape(rows, columns)
-    pairs = [(number[:, :-1], number[:, 1:]), (number[:-1], number[1:])]
-    edges = np.concatenate([np.stack([a, b], -1)[(a >= 0) & (b >= 0)] for a, b in pairs])
-    area = area[used]
-    count = np.arange(len(edges))
-    ones = np.ones(len(edges))
-    step = sparse.csr_matrix(
-        (np.concatenate([ones, -ones]), (np.concatenate([count, count]), edges.T.ravel())), (len(edges), len(area))
-    )
-    length = area[edges].min(axis=1) / cell
-    return Basis(spread[:, used].tocsr(), step, edges, length, area, np.argwhere(number >= 0) * cell)
-
-
-def solve(matrix: sparse.spmatrix, right: np.ndarray) -> np.ndarray:
-    """Of a symmetric sparse system."""
-    return np.asarray(spsolve(matrix.tocsc(), right, permc_spec="MMD_AT_PLUS_A"))

@@ -39,8 +39,8 @@ def check_masks(views: ViewSet, observations: Sequence[Observation], thresholds:
     findings += [_hole_finding(one, names, thresholds) for one in lone]
     findings += fringe_findings(fringes(views), names, thresholds.fringe)
     for i, name in enumerate(names):
-        findings += _speck_findings(views.masks[i].detach().cpu().numpy(), name, thresholds)
-        findings += _border_findings(views.masks[i].detach().cpu().numpy(), name, thresholds)
+        findings += _speck_findings(views.masks[i].detach().cpu().float().numpy(), name, thresholds)
+        findings += _border_findings(views.masks[i].detach().cpu().float().numpy(), name, thresholds)
     return findings + _source_findings(views)
 
 

@@ -25,6 +25,7 @@ LONGEST = 2.0  # pixels: a step at most
 LEAST = 0.07  # length of a normal difference that counts as noise
 CLEAR = 0.3  # weight with which the others have to see a point
 TRUST = (3.0, 0.7)  # how many times more than its residuals scatter it errs, and what (pixels) it errs at least
+LEAST_OTHERS = 2  # views; one alone makes no surface to speak of
 FEW = 200  # pixels; fewer say nothing
 
 
@@ -40,6 +41,8 @@ class Alignment:
 def aligned(views: ViewSet, view: int) -> Alignment | None:
     """Of one view against all others. None where they show too little of what it shows."""
     others = [v for v in range(len(views)) if v != view]
+    if len(others) < LEAST_OTHERS:
+        return None
     rest = replace(
         views,
         cameras=tuple(views.cameras[v] for v in others),

@@ -26,6 +26,7 @@ class Pipeline:
     loaded: list[tuple[tuple[Any, ...], dict[str, Any]]] = field(default_factory=list)
     configs: list[Any] = field(default_factory=list)
     fail: Callable[[], None] = lambda: None
+    report: dict[str, Any] = field(default_factory=dict)  # what it has besides
 
     def load_views(self, *arguments: Any, **options: Any) -> ViewSet:
         self.loaded.append((arguments, options))
@@ -56,6 +57,7 @@ class Pipeline:
                 {"name": "back", "silhouette_iou": 0.9876, "normal_error_deg": None},
             ],
             "topology_line": "V 4, F 4, closed, 2-manifold",
+            **self.report,
         }
         renders = SimpleNamespace(normals=views.normals, masks=views.masks, rgb=None)
         curves = {"optimize": {"normal": [0.5, 0.25, 0.125, 0.1], "faces": [4.0] * 4}}

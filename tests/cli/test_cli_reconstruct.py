@@ -103,6 +103,26 @@ def test_flags_settings_and_file_in_order(pipeline: Any, command: list[str], tmp
     assert {"mesh.glb", "mesh.obj", "mesh.ply"} <= set(_files(tmp_path / "out"))
 
 
+@pytest.mark.parametrize(
+    ("verdict", "code", "strict"), [("ok", 0, 0), ("suspect", 0, 0), ("inconsistent", 0, 3), (None, 0, 0)]
+)
+def test_strict_gives_its_own_exit_code_and_keeps_the_result(
+    pipeline: Any, command: list[str], tmp_path: Path, verdict: str | None, code: int, strict: int
+) -> None:
+    pipeline.report = {} if verdict is None else {"verdict": verdict}
+    assert run(command) == code
+    assert run([*command, "--strict", "--overwrite"]) == strict
+    assert [config.check.strict for config in pipeline.configs] == [False, True]
+    assert _files(tmp_path / "out") == ["config.yaml", "mesh.glb", "preview.png", "report.json"]
+    assert json.loads((tmp_path / "out" / "report.json").read_text()).get("verdict") == verdict
+
+
+@pytest.mark.parametrize(("flags", "correct"), [([], True), (["--no-correct"], False), (["--correct"], True)])
+def test_correction_is_a_flag(pipeline: Any, command: list[str], flags: list[str], correct: bool) -> None:
+    assert run([*command, *flags]) == 0
+    assert pipeline.configs[0].check.correct is correct
+
+
 def test_saved_settings_run_again(pipeline: Any, command: list[str], tmp_path: Path) -> None:
     assert run([*command, "--seed", "9"]) == 0
     saved = str(tmp_path / "out" / "config.yaml")
