@@ -1,6 +1,6 @@
 """Does the score of the checks predict the damage? Reconstructs damaged views of known objects as they are.
 
-    python benchmarks/consistency_damage.py FOLDER [FOLDER ...] --json ROWS.jsonl [--count 200] [--plot PNG] [--table MD]
+    python benchmarks/consistency_damage.py FOLDER [FOLDER ...] --json ROWS.jsonl [--count 200] [--scores] [--plot PNG]
 
 FOLDER holds views/OBJECT/RIG/ and meshes/OBJECT.*, as for benchmarks/consistency.py. Every set is reconstructed clean
 and with kinds of damage drawn by a seeded plan in which every kind and strength comes equally often; nothing is
@@ -13,6 +13,7 @@ every row is checked once more by the program as it is now.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 import zlib
@@ -23,14 +24,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from consistency_rows import CLEAN, Row
+from consistency import figures
+from consistency_rows import CLEAN, Row, half
 from scipy.spatial import cKDTree
 from scipy.stats import spearmanr
 from scores import Case
 from surfaces import Surface
 
 import meshopt
+from meshopt.config import CheckConfig
 from meshopt.evaluate.corruptions import corrupt
+from meshopt.report.plot import require_matplotlib
 from meshopt.views import ViewSet
 
 OBJECTS = "armadillo,astronaut,fox,spot,dragon,robot,creature0,creature1,machine2,machine3"
@@ -62,6 +66,8 @@ RAW = ["quality=fast", "check.enabled=false"]  # settings: no corrections
 SAMPLES, ALIGNED = 40_000, 8_000  # points to measure with and to align with
 DENSE = 200_000  # points of the truth that are aligned to
 ROUNDS, NEAREST = 25, 0.9  # of alignment, and the share of points that counts
+SIDES = ("even", "odd")
+LEAST = 2e-3  # percent: less is drawn as this
 KEY = ("object", "rig", "kind", "strength", "area", "seed")
 
 
@@ -84,13 +90,22 @@ class Task:
 def main() -> int:
     options = arguments()
     rows = [json.loads(text) for text in options.json.read_text().splitlines()] if options.json.exists() else []
-    known = {key(row) for row in rows}
+    known = {key(row): row for row in rows}
     with options.json.open("a") as file:
         for task in plan(sources(options), options.count):
             if key(task.row) not in known:
-                rows.append(measured(task))
-                file.write(json.dumps(rows[-1]) + "\n")
+                known[key(task.row)] = row = measured(task) | checked(task)
+                file.write(json.dumps(row) + "\n")
                 file.flush()
+    if options.scores:
+        places = {(source.parent.name, source.name): source for source in sources(options)}
+        for row in known.values():
+            row |= checked(Task(places[row["object"], row["rig"]], *(row[name] for name in KEY[2:])))
+        options.json.write_text("".join(json.dumps(row) + "\n" for row in known.values()))
+    rows = list(known.values())
+    print(table(rows))
+    if options.plot:
+        options.plot.write_bytes(draw(rows))
     return 0
 
 
@@ -101,6 +116,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--objects", default=OBJECTS)
     parser.add_argument("--rigs", default=RIGS)
     parser.add_argument("--count", type=int, default=200, help="of damaged sets")
+    parser.add_argument("--scores", action="store_true", help="check all rows again, by the program as it is now")
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw score and damage here")
     return parser.parse_args()
 
 
@@ -190,10 +207,52 @@ def fitted(found: Surface, truth: cKDTree) -> Surface:
     return replace(found, triangles=triangles)
 
 
-def correlation(rows: Sequence[Row], clean: dict[tuple[str, str], float]) -> float:
-    """Spearman's, of score and damage."""
-    damage = [row["aligned"] - clean[row["object"], row["rig"]] for row in rows]
-    return float(spearmanr([row["score"] for row in rows], damage).statistic)
+def checked(task: Task) -> Row:
+    """What the checks say of it."""
+    return figures(damaged(task)[0], CheckConfig())[0]
+
+
+def damages(rows: Sequence[Row]) -> np.ndarray:
+    """`aligned` less that of the clean set."""
+    clean = {(row["object"], row["rig"]): row["aligned"] for row in rows if row["kind"] == CLEAN}
+    return np.array([row["aligned"] - clean[row["object"], row["rig"]] for row in rows])
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Markdown: Spearman's correlation of score and damage."""
+    damage, score = damages(rows), np.array([row["score"] for row in rows])
+    kinds, halves = (np.array(part) for part in ([r["kind"] for r in rows], [half(r["object"]) for r in rows]))
+    hurt = kinds != CLEAN
+    chosen = {"all": hurt | True, "damaged": hurt}
+    chosen |= {f"{what}, {side}": chosen[what] & (halves == side) for what in ("all", "damaged") for side in SIDES}
+    chosen |= {kind: kinds == kind for kind in STRENGTHS}
+    lines = ["| sets | number | rank correlation | mean damage % |", "|---|--:|--:|--:|"]
+    for name, which in chosen.items():
+        if which.sum() > 1:
+            rank = spearmanr(score[which], damage[which]).statistic
+            lines.append(f"| {name} | {which.sum()} | {rank:.2f} | {damage[which].mean():.3f} |")
+    return "\n".join(lines)
+
+
+def draw(rows: Sequence[Row]) -> bytes:
+    """A PNG's bytes: damage over score, both logarithmic and at least LEAST."""
+    require_matplotlib()
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.0, 6.5), dpi=120, layout="constrained")
+    axes = figure.add_subplot(xlabel="score: predicted damage, % of the diagonal", ylabel="measured damage, %")
+    damage, score = np.maximum(damages(rows), LEAST), np.maximum([row["score"] for row in rows], LEAST)
+    for number, kind in enumerate([*STRENGTHS, CLEAN]):
+        which = np.array([row["kind"] == kind for row in rows])
+        mark = "os^v"[number % 4]
+        axes.plot(score[which], damage[which], mark, color=f"C{number % 10}", markersize=6, alpha=0.8, label=kind)
+    axes.plot([LEAST, damage.max()], [LEAST, damage.max()], color="0.7", zorder=0)
+    axes.set(xscale="log", yscale="log")
+    axes.grid(True, color="0.93")
+    axes.legend(ncols=2, fontsize="small")
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", metadata={"Software": None})
+    return stream.getvalue()
 
 
 if __name__ == "__main__":

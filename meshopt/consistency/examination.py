@@ -36,13 +36,22 @@ MISREAD = 0.05  # lead of another reading of a view's normals from which on it i
 
 @dataclass
 class Examination:
-    """What has been found so far: the views as mended, what mends them, and the findings."""
+    """What has been found so far: the views as given and as mended, what mends them, and the findings.
+
+    `turns` and `placements`: what was first measured of every view, however little.
+    """
 
     views: ViewSet
     settings: CheckConfig
     corrections: list[Correction] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     degrees: Float[np.ndarray, "V h w"] = field(default_factory=lambda: np.zeros((0, 0, 0)))  # see `Checked`
+    turns: list[Turn] = field(default_factory=list)
+    placements: list[Placement] = field(default_factory=list)
+    given: ViewSet = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.given = self.views
 
     def mend(self, correction: Correction) -> None:
         """Goes on with mended views."""
@@ -116,6 +125,7 @@ def _arrangement(done: Examination) -> None:
 def _placement(done: Examination) -> None:
     """Sizes and places: first what silhouettes tell, then, along what they do not, the normals."""
     placements = estimate_placements(done.views)
+    done.placements = list(placements)
     for v, placement in enumerate(placements):
         if not reports.of_placement(done.views, v, placement, done.settings):
             placements[v] = replace(placement, zoom=1.0, right=0.0, down=0.0)
@@ -148,6 +158,7 @@ def _rotation(done: Examination) -> None:
     before, given = np.inf, done.views
     for _ in range(2):
         turns, apart = _turns(done)
+        done.turns = done.turns or turns
         if mended and apart > WORSE * before:
             done.set(given)
             return
