@@ -106,9 +106,10 @@ class _Run:
         self.findings: list[Finding] = []
 
     def reconstruct(self) -> Reconstruction:
+        given = self.given()
         if self.config.check.enabled:
             self.check()
-        mesh = self.timed("initial", self.initial)
+        mesh = self.timed("initial", partial(self.initial, given))
         area = float(face_cross(mesh.vertices, mesh.faces).norm(dim=-1).sum() / 2)
         budget = self.config.output.faces
         for stage in schedule(self.config.optimize, self.views, area, budget):
@@ -175,23 +176,21 @@ class _Run:
         self.on_progress(Progress(name, 1, 1, {"faces": float(len(mesh.faces))}))
         return mesh
 
-    def initial(self) -> Mesh:
-        settings = self.config.initial
-        if settings.method in INITIAL_METHODS:
-            found = initial_mesh(self.views, settings)
-        else:
-            given = self.given(Path(settings.method))
-            offset = torch.tensor(self.views.offset)
-            given = given.with_vertices((given.vertices - offset) / self.views.scale)
-            found = initial_mesh(self.views, settings, given)
+    def initial(self, given: Mesh | None) -> Mesh:
+        found = initial_mesh(self.views, self.config.initial, given)
         self.notes += [f"initial mesh: {found.kind}", *found.notes]
         return found.mesh.to(self.views.masks.device)
 
-    def given(self, path: Path) -> Mesh:
+    def given(self) -> Mesh | None:
+        """The mesh to start from, in the scene frame, where the settings name one."""
+        method = self.config.initial.method
+        if method in INITIAL_METHODS:
+            return None
         try:
-            return load_mesh(path)
+            mesh = load_mesh(Path(method))
         except InputError as error:
             raise InputError(f"--init {error}; or one of {', '.join(INITIAL_METHODS)}") from None
+        return mesh.with_vertices((mesh.vertices - torch.tensor(self.views.offset)) / self.views.scale)
 
     def optimize(self, stage: Stage, mesh: Mesh) -> Mesh:
         def on_step(step: int, total: int, info: dict[str, float]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
+from operator import itemgetter
 
 import numpy as np
 
@@ -68,20 +69,18 @@ def rearranged(views: ViewSet, small: ViewSet, surface: Mesh | None) -> Arrangem
         return None
     compared = reduced(small, SIZE)
     now = _degrees(compared, GRID)
-    rivals = sorted(((_degrees(c.apply(compared), GRID) * _reluctance(c), after, c) for after, c in likely), key=_first)
+    rivals = sorted(
+        ((_degrees(c.apply(compared), GRID) * _reluctance(c), after, c) for after, c in likely), key=itemgetter(0)
+    )
     rivals = [rival for rival in rivals if rival[0] <= CLOSE * rivals[0][0]]
     if len(rivals) > 1:
         rivals = [(_degrees(c.apply(small), FINE) * _reluctance(c), after, c) for _, after, c in rivals]
         now = _degrees(small, FINE)
-    degrees, after, correction = min(rivals, key=_first)
+    degrees, after, correction = min(rivals, key=itemgetter(0))
     needed = NO_WORSE if before >= CUT and after < DECISIVE * before else BETTER
     if degrees >= needed * now:
         return None
     return Arrangement(correction, (before, after), (now, degrees))
-
-
-def _first(rival: tuple[float, float, Correction]) -> float:
-    return rival[0]
 
 
 def _reluctance(correction: Correction) -> float:

@@ -28,12 +28,14 @@ class Checked:
 
     `views`: the views with all `corrections` applied, which are found whether they are wanted or not. `degrees`: per
     pixel of the reduced views, how far its normal is from what the other views show there; NaN where none does.
+    `surface`: the rough one made of `views` on which they were compared; None where silhouettes share no volume.
     """
 
     report: ConsistencyReport
     views: ViewSet
     corrections: tuple[Correction, ...]
     degrees: Float[np.ndarray, "V h w"]
+    surface: Mesh | None
 
 
 def check(views: ViewSet, settings: CheckConfig | None = None) -> Checked:
@@ -49,7 +51,7 @@ def check(views: ViewSet, settings: CheckConfig | None = None) -> Checked:
     report = ConsistencyReport(
         worst([f.severity for f in done.findings]), float(scores.total), tuple(verdicts), tuple(done.findings)
     )
-    return Checked(report, done.views, tuple(done.corrections), done.degrees)
+    return Checked(report, done.views, tuple(done.corrections), done.degrees, done.surface)
 
 
 def check_mesh(views: ViewSet, mesh: Mesh, settings: CheckConfig) -> list[Finding]:

@@ -134,10 +134,8 @@ def _explained(rows: np.ndarray, ratios: np.ndarray, errors: np.ndarray) -> Floa
         residual = np.abs(rows @ gains - ratios).max(axis=1)
         weight = 1 / (errors * np.sqrt(1 + (residual / (2 * errors + 0.02)) ** 2))
         prior = 1e-3 * np.eye(rows.shape[1]) * weight.max()
-        system, right = (
-            np.vstack([rows * weight[:, None], prior]),
-            np.vstack([ratios * weight[:, None], prior @ gains * 0]),
-        )
+        system = np.vstack([rows * weight[:, None], prior])
+        right = np.vstack([ratios * weight[:, None], np.zeros_like(gains)])
         gains = np.linalg.lstsq(system, right, rcond=None)[0]
     return gains
 
@@ -174,17 +172,17 @@ def offset_findings(
     single: Sequence[Offset], together: Offset | None, names: Sequence[str], thresholds: ContentChecks
 ) -> list[Finding]:
     """Normals off their colours: in all views alike, or, as a note, in one."""
-    found = [(together, "suspect")] if together is not None and _off(together, *IN_ALL, thresholds) else []
-    found = found or [(one, "note") for one in single if _off(one, *IN_ONE, thresholds)]
+    in_all = together is not None and _off(together, *IN_ALL, thresholds)
+    found = [together] if in_all else [one for one in single if _off(one, *IN_ONE, thresholds)]
     result = []
-    for one, severity in found:
+    for one in filter(None, found):
         views = tuple(names[view] for view in one.views)
         right, down = one.shift
         who = f"view {views[0]}" if len(views) == 1 else "all views"
         result.append(
             Finding(
                 "normals_off_rgb",
-                "suspect" if severity == "suspect" else "note",
+                "suspect" if in_all else "note",
                 views,
                 f"The normals of {who} lie {right:+.1f} % (right) and {down:+.1f} % (down) of the image off the "
                 f"colours.",

@@ -20,8 +20,8 @@ from meshopt.consistency.extents import Placement, estimate_placements
 from meshopt.consistency.findings import Finding
 from meshopt.consistency.maps import disagreement_maps
 from meshopt.consistency.masks import check_masks
-from meshopt.consistency.observation import observe
-from meshopt.consistency.orientation import orientations
+from meshopt.consistency.observation import Observation, observe
+from meshopt.consistency.orientation import MISREAD, orientations
 from meshopt.consistency.registration import aligned, joined, slide
 from meshopt.consistency.surface import disagreement, reduced, reduced_colours, rough_surface, shared_points
 from meshopt.consistency.turns import Turn, estimate_turns
@@ -31,7 +31,6 @@ from meshopt.views import ViewSet
 
 GRID = 64  # voxels along the scene of the surface on which normals are compared
 WORSE = 1.1  # times as much disagreement after turning normals: then it was wrong
-MISREAD = 0.05  # lead of another reading of a view's normals from which on it is the right one
 
 
 @dataclass
@@ -65,13 +64,18 @@ class Examination:
     def set(self, views: ViewSet) -> None:
         """Goes on with these views."""
         self.views = views
-        for known in ("small", "surface"):
+        for known in ("small", "observations", "surface"):
             self.__dict__.pop(known, None)
 
     @cached_property
     def small(self) -> ViewSet:
         """The views at the resolution at which they are compared."""
         return reduced(self.views)
+
+    @cached_property
+    def observations(self) -> tuple[Observation, ...]:
+        """The views each by itself, in its camera's frame."""
+        return observe(self.views)
 
     @property
     def scale(self) -> float:
@@ -81,7 +85,12 @@ class Examination:
     @cached_property
     def surface(self) -> Mesh | None:
         """A rough surface made of the views as they are now; None where silhouettes share no volume."""
-        return rough_surface(self.small, GRID)
+        return self.given_surface if self.views is self.given else rough_surface(self.small, GRID)
+
+    @cached_property
+    def given_surface(self) -> Mesh | None:
+        """The same of the views as they were given."""
+        return rough_surface(reduced(self.given), GRID)
 
 
 def examine(views: ViewSet, settings: CheckConfig) -> Examination:
@@ -92,11 +101,10 @@ def examine(views: ViewSet, settings: CheckConfig) -> Examination:
         _arrangement(done)
         _placement(done)
         _rotation(done)
-        seen = observe(done.views)
-        done.findings += reports.of_bending(seen, settings)
-        done.findings += check_masks(done.views, seen, settings.masks)
-        done.findings += check_content(done.views, seen, settings.content, _colours(done))
-        done.findings += check_detail(done.views, seen, settings.detail)
+        done.findings += reports.of_bending(done.observations, settings)
+        done.findings += check_masks(done.views, done.observations, settings.masks)
+        done.findings += check_content(done.views, done.observations, settings.content, _colours(done))
+        done.findings += check_detail(done.views, done.observations, settings.detail)
     return done
 
 
@@ -129,7 +137,8 @@ def _placement(done: Examination) -> None:
     for v, placement in enumerate(placements):
         if not reports.of_placement(done.views, v, placement, done.settings):
             placements[v] = replace(placement, zoom=1.0, right=0.0, down=0.0)
-        done.change(_placed(done.views, v, placements[v]))
+        else:
+            done.change(_placed(done.views, v, placement))
     sliding = [v for v, placement in enumerate(placements) if placement.unseen is not None]
     while sliding:
         slides = {v: slide(placements[v], aligned(done.small, v), done.scale) for v in sliding}
@@ -183,7 +192,7 @@ def _turns(done: Examination) -> tuple[list[Turn], float]:
         shared = shared_points(done.small, done.surface)
         done.degrees = disagreement_maps(done.small, done.surface, shared)
         apart = disagreement(shared).mean
-    return estimate_turns(observe(done.views), shared), apart
+    return estimate_turns(done.observations, shared), apart
 
 
 def _colours(done: Examination) -> SurfaceColours | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -66,3 +66,8 @@ def worst(severities: list[Severity]) -> Verdict:
     if "inconsistent" in severities:
         return "inconsistent"
     return "suspect" if "suspect" in severities else "ok"
+
+
+def listed(words: Sequence[str]) -> str:
+    """As a sentence has them: 'a, b and c'."""
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

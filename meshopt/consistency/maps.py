@@ -12,9 +12,9 @@ from meshopt import raster
 from meshopt.cameras import Camera
 from meshopt.consistency.surface import CLEAR, SharedPoints
 from meshopt.mesh import Mesh
+from meshopt.optimize.consensus import robust_mean
 from meshopt.views import ViewSet
 
-ROUNDS = 2  # of reweighting
 SCALE = 15.0  # degrees from the others' mean at which one of them counts a quarter
 
 
@@ -40,24 +40,9 @@ def shown_by_others(
     backend = raster.get("cpu", "cpu")
     clip = raster.transform(surface.vertices, torch.from_numpy(camera.clip_matrix())[None].to(surface.vertices))
     fragments = backend.rasterize(clip, surface.faces, size)
-    attribute = torch.from_numpy(_consensus(others)).to(surface.vertices)
+    mean = robust_mean(torch.tensor(others.normals), torch.tensor(others.weight), SCALE).normals
+    largest = torch.from_numpy(others.weight.max(0, initial=0.0))
+    attribute = torch.cat([mean, largest[:, None]], dim=1).to(surface.vertices)
     image = backend.interpolate(attribute[None], fragments, surface.faces)[0]
     weight = torch.where(fragments.face[0] >= 0, image[..., 3], 0.0)
     return torch.cat([normalize(image[..., :3], dim=-1), weight[..., None]], dim=-1)
-
-
-def _consensus(shared: SharedPoints) -> Float[np.ndarray, "N 4"]:
-    """At every point the robust mean direction of the views' normals, and the largest of their weights."""
-    normals, base = shared.normals, shared.weight
-    scale = 1 - np.cos(np.radians(SCALE))
-    weight = base
-    for _ in range(ROUNDS):
-        mean = _unit((weight[..., None] * normals).sum(0))
-        apart = 1 - (normals * mean).sum(-1)
-        weight = base / (1 + apart / scale) ** 2
-    mean = _unit((weight[..., None] * normals).sum(0))
-    return np.concatenate([mean, base.max(0, initial=0.0)[:, None]], axis=1).astype(np.float32)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)

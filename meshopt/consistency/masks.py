@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from meshopt.config import MaskChecks
-from meshopt.consistency.findings import Finding
+from meshopt.consistency.findings import Finding, listed
 from meshopt.consistency.fringes import fringe_findings, fringes
 from meshopt.consistency.hulls import Contradiction, contradictions, facing_rim
 from meshopt.consistency.observation import Observation
@@ -105,7 +105,7 @@ def _said(one: Contradiction, names: Sequence[str], against: Observation) -> _Sa
     """A contradiction in words."""
     shows, lacks, percent = names[one.view], against.name, f"{one.percent:.1f} %"
     if one.fault == "shown":
-        others = _listed([names[i] for i in one.against])
+        others = listed([names[i] for i in one.against])
         message = f"The mask of {shows} covers {percent} more than the silhouette of {others} allows."
         remedy = f"Cut the mask of {shows} there (--matting), or regenerate {shows}."
         return _Said("mask_extra", (shows,), message, remedy)
@@ -186,7 +186,7 @@ def _border_findings(mask: Float32[np.ndarray, "H W"], name: str, thresholds: Ma
             "mask_cut_off",
             "suspect" if most >= thresholds.cut_off else "note",
             (name,),
-            f"The object in {name} touches the image's {_listed(list(touched))} side: what lies beyond is missing.",
+            f"The object in {name} touches the image's {listed(list(touched))} side: what lies beyond is missing.",
             "Render or generate the views with a margin around the object.",
             value=most,
             unit="% of the image's side",
@@ -218,7 +218,3 @@ def _source_findings(views: ViewSet) -> list[Finding]:
                     )
                 )
     return result
-
-
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

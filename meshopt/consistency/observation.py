@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from meshopt.cameras import Camera
+from meshopt.curl import bending
+from meshopt.initial.projection import scaled_size
 from meshopt.views import ViewSet
 
 SIZE = 256  # pixels of the longer side, at most
@@ -50,9 +52,9 @@ class Observation:
         return self.camera.towards_eye(*self.mask.shape)
 
     @cached_property
-    def world(self) -> Float[np.ndarray, "h w 3"]:
-        """The normals in the world's frame."""
-        return self.normals @ self.camera.rotation
+    def bending(self) -> float:
+        """`meshopt.curl.bending` of the normals, degrees."""
+        return bending(self.normals, self.solid, self.towards)
 
 
 def observe(views: ViewSet, size: int = SIZE) -> tuple[Observation, ...]:
@@ -69,8 +71,7 @@ def _reduced(
     number: int, camera: Camera, normals: np.ndarray, mask: np.ndarray, rgb: np.ndarray | None, size: int
 ) -> Observation:
     height, width = mask.shape
-    scale = min(1.0, size / max(height, width))
-    shape = max(1, round(width * scale)), max(1, round(height * scale))  # as OpenCV has it
+    shape = scaled_size(height, width, min(size, max(height, width)))[::-1]  # as OpenCV has it
     cover = mask[..., None]
     layers = [normals * cover, cover] + ([] if rgb is None else [rgb * cover])
     small = np.dstack([cv2.resize(layer, shape, interpolation=cv2.INTER_AREA) for layer in layers])

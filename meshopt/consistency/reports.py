@@ -8,14 +8,13 @@ import numpy as np
 from jaxtyping import Float
 
 from meshopt.config import CheckConfig
-from meshopt.consistency.arrangement import Arrangement
+from meshopt.consistency.arrangement import CUT, Arrangement
 from meshopt.consistency.corrections import Mirrored, Rearranged
 from meshopt.consistency.extents import Placement
-from meshopt.consistency.findings import Finding, Severity
+from meshopt.consistency.findings import Finding, Severity, listed
 from meshopt.consistency.observation import Observation
-from meshopt.consistency.orientation import Orientation
+from meshopt.consistency.orientation import MISREAD, Orientation
 from meshopt.consistency.turns import vector_of
-from meshopt.curl import bending
 from meshopt.views import ViewSet
 
 SURE = 2.5  # standard deviations that a measurement has to be above nothing
@@ -25,19 +24,9 @@ SEVERE = 2.5  # times the threshold from which on a finding makes a set inconsis
 
 def of_order(views: ViewSet, order: Sequence[int], found: Sequence[Orientation]) -> Finding:
     """Pictures whose normals fit another camera."""
-    names = [camera.name for camera in views.cameras]
-    moved = [v for v, k in enumerate(order) if k != v]
-    pairs = ", ".join(f"{names[v]} shows what {names[order[v]]} should" for v in moved)
-    lead = min(found[v].lead for v in moved)
-    return Finding(
-        "swapped" if len(moved) == 2 else "wrong_order",
-        "inconsistent",
-        tuple(names[v] for v in moved),
-        f"the pictures of {_list([names[v] for v in moved])} stand in each other's place: {pairs}.",
-        "exchange the files, or let the correction do it.",
-        lead, "score", None, 0.05, "MISREAD",
-        {"picture_of": {names[v]: names[order[v]] for v in moved}},
-    )  # fmt: skip
+    lead = min(found[v].lead for v, k in enumerate(order) if k != v)
+    evidence = f"normals fit better by {lead:.2f} of 1"
+    return _moved(views, order, evidence, lead, "score", MISREAD, "meshopt.consistency.orientation.MISREAD")
 
 
 def of_axes(views: ViewSet, view: int, found: Orientation) -> Finding:
@@ -53,37 +42,41 @@ def of_axes(views: ViewSet, view: int, found: Orientation) -> Finding:
     return Finding(
         code, "inconsistent", (name,), f"{what} fits better (by {found.lead:.2f} of 1).",
         "write this view's normals as the others', or let the correction do it.",
-        found.lead, "score", None, 0.05, "MISREAD", details,
+        found.lead, "score", None, MISREAD, "meshopt.consistency.orientation.MISREAD", details,
     )  # fmt: skip
 
 
 def of_arrangement(views: ViewSet, found: Arrangement) -> Finding:
     """A mirrored view, or pictures in the wrong places."""
-    names = [camera.name for camera in views.cameras]
     before, after = found.degrees
     evidence = (
         f"silhouettes left uncovered {100 * found.uncovered[0]:.0f} % to {100 * found.uncovered[1]:.0f} %,"
         f" normals apart {before:.0f} to {after:.0f} degrees"
     )
+    threshold = CUT, "meshopt.consistency.arrangement.CUT"
     if isinstance(found.correction, Mirrored):
-        name = names[found.correction.view]
+        name = views.cameras[found.correction.view].name
         return Finding(
             "mirrored", "inconsistent", (name,), f"{name} is mirrored: flipped left to right it fits ({evidence}).",
-            "flip the picture, or let the correction do it.", found.uncovered[0], "share", None, 0.02, "CUT",
+            "flip the picture, or let the correction do it.", found.uncovered[0], "share", None, *threshold,
             {"uncovered": found.uncovered, "degrees": found.degrees},
         )  # fmt: skip
     assert isinstance(found.correction, Rearranged)
-    order = found.correction.order
-    moved = [v for v, k in enumerate(order) if k != v]
-    pairs = ", ".join(f"{names[v]} shows what {names[order[v]]} should" for v in moved)
+    return _moved(views, found.correction.order, evidence, found.uncovered[0], "share", *threshold)
+
+
+def _moved(
+    views: ViewSet, order: Sequence[int], evidence: str, value: float, unit: str, threshold: float, source: str
+) -> Finding:
+    """Pictures that stand in each other's place."""
+    names = [camera.name for camera in views.cameras]
+    moved = {names[v]: names[k] for v, k in enumerate(order) if k != v}
+    pairs = ", ".join(f"{place} shows what {shown} should" for place, shown in moved.items())
     return Finding(
-        "swapped" if len(moved) == 2 else "wrong_order",
-        "inconsistent",
-        tuple(names[v] for v in moved),
-        f"the pictures of {_list([names[v] for v in moved])} stand in each other's place: {pairs} ({evidence}).",
+        "swapped" if len(moved) == 2 else "wrong_order", "inconsistent", tuple(moved),
+        f"the pictures of {listed(list(moved))} stand in each other's place: {pairs} ({evidence}).",
         "exchange the files, or let the correction do it.",
-        found.uncovered[0], "share", None, 0.02, "CUT",
-        {"picture_of": {names[v]: names[order[v]] for v in moved}},
+        value, unit, None, threshold, source, {"picture_of": moved},
     )  # fmt: skip
 
 
@@ -143,7 +136,7 @@ def of_bending(seen: Sequence[Observation], settings: CheckConfig) -> list[Findi
     """Normals that are those of no surface."""
     findings = []
     for view in seen:
-        degrees = bending(view.normals, view.solid, view.towards)
+        degrees = view.bending
         if degrees > settings.bending:
             findings.append(
                 Finding(
@@ -160,7 +153,3 @@ def of_bending(seen: Sequence[Observation], settings: CheckConfig) -> list[Findi
 
 def _severity(value: float, threshold: float) -> Severity:
     return "inconsistent" if value > SEVERE * threshold else "suspect"
-
-
-def _list(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]

@@ -18,9 +18,6 @@ from scipy.spatial import cKDTree
 
 from meshopt import parallel
 from meshopt.consistency.corrections import Correction, Mirrored, Placed, Rearranged, Turned
-from meshopt.consistency.observation import observe
-from meshopt.consistency.surface import reduced, rough_surface
-from meshopt.curl import bending
 from meshopt.initial.hull import uncovered_shares
 from meshopt.mesh import Mesh
 
@@ -29,7 +26,7 @@ if TYPE_CHECKING:
 
 # Percent of the object's diagonal by which the result is displaced, ...
 PER_MOVED = 0.4  # per percent by which mending moves the rough surface
-NO_SURFACE = 10.0  # ... percent that counts where the views as they are have none
+NO_SURFACE = 10.0  # ... percent at most, and where the views as they are have none
 PER_TURN = 0.05  # per degree of turns that are not mended, mean over the views
 PER_SHIFT = 0.5  # per percent of the image (or two of size) that is not mended, likewise
 PER_BEND = 0.014  # per degree of bending, root mean square over the views
@@ -39,7 +36,6 @@ PER_FINDING = {"janus": 0.5, "normals_blurred": 0.02}  # per unit of its value, 
 
 SURE = 3.0, 1.0  # standard deviations of turns and of placements that are chance
 USUAL, MOST = 2.0, 4.0  # bending that is normal: times that of the median view, which counts up to so many degrees
-GRID = 64  # voxels along the scene of the rough surfaces
 GROSS = 90.0  # degrees that a view's turn counts for that is mirrored, elsewhere or has other axes, in sharing out
 PER_PERCENT = 3.0  # ... degrees that a percent of shift or size counts for
 
@@ -64,7 +60,7 @@ def _mended(done: Examination) -> Float[np.ndarray, "V"]:
     sizes = sum((size_of(c, len(done.views)) for c in done.corrections), np.zeros(len(done.views)))
     if not sizes.any():
         return sizes
-    moved = displacement(rough_surface(reduced(done.given), GRID), done.surface)
+    moved = displacement(done.given_surface, done.surface)
     return PER_MOVED * moved * sizes / sizes.sum()
 
 
@@ -86,12 +82,14 @@ def size_of(correction: Correction, count: int) -> Float[np.ndarray, "V"]:
 
 
 def displacement(one: Mesh | None, other: Mesh | None) -> float:
-    """Mean distance between the vertices of two surfaces and back, half each, percent of the first one's diagonal."""
+    """Mean distance between the vertices of two surfaces and back, half each, percent of the larger one's diagonal;
+    NO_SURFACE at most."""
     if one is None or other is None:
         return NO_SURFACE
     a, b = one.vertices.numpy(), other.vertices.numpy()
     there, back = cKDTree(b).query(a)[0].mean(), cKDTree(a).query(b)[0].mean()
-    return float(50 * (there + back) / np.linalg.norm(np.ptp(a, axis=0)))
+    diagonal = max(np.linalg.norm(np.ptp(points, axis=0)) for points in (a, b))
+    return min(NO_SURFACE, float(50 * (there + back) / diagonal))
 
 
 def _too_little(done: Examination) -> Float[np.ndarray, "V"]:
@@ -116,7 +114,7 @@ def _too_little(done: Examination) -> Float[np.ndarray, "V"]:
 
 def _bent(done: Examination) -> Float[np.ndarray, "V"]:
     """Normals of no surface, in one view or all."""
-    degrees = np.array([bending(v.normals, v.solid, v.towards) for v in observe(done.views)])
+    degrees = np.array([view.bending for view in done.observations])
     square = np.maximum(0.0, degrees - USUAL * min(float(np.median(degrees)), MOST)) ** 2
     return PER_BEND * np.sqrt(square.mean()) * square / max(square.sum(), 1e-12)
 

@@ -14,8 +14,10 @@ from meshopt import raster
 from meshopt.config import InitialConfig
 from meshopt.errors import InputError
 from meshopt.initial import initial_mesh
+from meshopt.initial.projection import scaled_size
 from meshopt.mesh import Mesh, vertex_normals
 from meshopt.optimize.sampling import sample_views
+from meshopt.optimize.targets import resample
 from meshopt.views import ViewSet
 
 SIZE = 256  # pixels of the longer side at which views are compared
@@ -47,15 +49,10 @@ class Disagreement:
 
 def reduced(views: ViewSet, size: int = SIZE) -> ViewSet:
     """The views, without colours, averaged down to `size` pixels on the longer side, on the CPU."""
-    height, width = views.resolution
-    scale = min(1.0, size / max(height, width))
-    shape = max(1, round(height * scale)), max(1, round(width * scale))
     masks, normals = (t.detach().cpu().float() for t in (views.masks, views.normals))
-    if shape != views.resolution:
-        masks_small = interpolate(masks[:, None], size=shape, mode="area")[:, 0]
-        normals = interpolate((normals * masks[..., None]).movedim(-1, 1), size=shape, mode="area").movedim(1, -1)
-        masks = masks_small
-    return replace(views, normals=normalize(normals, dim=-1), masks=masks, rgb=None)
+    here = replace(views, normals=normals, masks=masks, rgb=None)
+    image = resample(here, scaled_size(*views.resolution, min(size, max(views.resolution))))
+    return replace(here, normals=normalize(image[..., :3], dim=-1), masks=image[..., 3])
 
 
 def reduced_colours(views: ViewSet, size: tuple[int, int]) -> Float[Tensor, "V h w 3"]:

@@ -14,19 +14,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-import cv2
 import numpy as np
 from jaxtyping import Float, Int
 
 from meshopt.consistency.observation import Observation
 from meshopt.consistency.surface import CLEAR, SharedPoints
 from meshopt.curl import curl, slopes, smooth_pixels
+from meshopt.frames.evidence import outline
 
 TILES = 8  # parts of a picture along its longer side that err independently of each other
 LEAST_CURL = 0.003  # residuals count as noise below this
 LEAST_RIM = 0.05
 LEAST_AGREEMENT = 0.07
-BORDER = 3  # pixels at the image's border whose outline is none
 MOST_POINTS = 12_000  # of the surface on which views are compared
 
 
@@ -97,19 +96,11 @@ def integrability(view: Observation, turn: Float[np.ndarray, "3 3"]) -> Equation
 def rim(view: Observation, turn: Float[np.ndarray, "3 3"]) -> Equations:
     """Of the pixels along the outline: the normal's direction in the image is the outline's, and it stands nowhere more
     towards the eye than elsewhere (how much it does everywhere follows from the pixels' size)."""
-    n = view.normals @ turn.T
-    smooth = cv2.GaussianBlur(view.mask.astype(np.float32), (0, 0), 1.2)
-    gy, gx = np.gradient(smooth)
-    gy = -gy  # rows run down, y up
-    at = (np.hypot(gx, gy) > 0.15) & view.known
-    at[:BORDER] = at[-BORDER:] = at[:, :BORDER] = at[:, -BORDER:] = False
-    n, t = n[at].astype(np.float64), view.towards[at]
+    at, outward = outline(view.mask, view.towards)
+    at &= view.known
+    n, t = (view.normals[at] @ turn.T).astype(np.float64), view.towards[at]
     t = t / np.linalg.norm(t, axis=-1, keepdims=True)
-    tangent = np.stack([-gy[at], gx[at], np.zeros(at.sum())], -1)
-    outward = np.cross(tangent, t)
-    outward *= np.where(outward[:, 0] * gx[at] + outward[:, 1] * gy[at] > 0, -1.0, 1.0)[:, None]
-    outward /= np.maximum(np.linalg.norm(outward, axis=-1, keepdims=True), 1e-12)
-    along = np.cross(outward, t)
+    along = np.cross(outward[at], t)
     place = parts(view.mask.shape)[at]
     sideways, forward = (n * along).sum(-1), (n * t).sum(-1)
     of_sideways = np.stack([(turned(n, k) * along).sum(-1) for k in range(3)], -1)

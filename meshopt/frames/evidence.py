@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from meshopt.cameras import Camera
 from meshopt.frames.encoding import NO_DIRECTION
@@ -62,8 +62,13 @@ def _reduce(vectors: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return np.where(keep[..., None], mean / np.maximum(norm, 1e-6)[..., None], 0.0), parts[..., 1]
 
 
-def _silhouette(coverage: np.ndarray, towards: np.ndarray, pitch: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Rim pixels [h, w] (bool) and the outward normals e [h, w, 3] of the planes through eye and outline."""
+def outline(
+    coverage: Float[np.ndarray, "h w"], towards: Float[np.ndarray, "h w 3"], pitch: tuple[float, float] = (1.0, 1.0)
+) -> tuple[Bool[np.ndarray, "h w"], Float[np.ndarray, "h w 3"]]:
+    """Pixels along the outline, and the outward normals (camera frame) of the planes through it and the eye.
+
+    `towards`: to the eye, z = 1. `pitch`: a pixel's width and height, in any unit.
+    """
     padded = cv2.copyMakeBorder(coverage, 4, 4, 4, 4, cv2.BORDER_REPLICATE)
     smooth = cv2.GaussianBlur(padded, (0, 0), 1.2)
     gy, gx = np.gradient(smooth)
@@ -87,7 +92,7 @@ def observe(vectors: Float[np.ndarray, "H W 3"], mask: Float[np.ndarray, "H W"],
     v = towards / np.linalg.norm(towards, axis=-1, keepdims=True)
     height, width = known.shape
     pitch = (camera.half_extent[0] / width, camera.half_extent[1] / height)
-    rim, e = _silhouette(coverage, towards, pitch)
+    rim, e = outline(coverage, towards, pitch)
     rim &= known
     inside = known & (coverage > 0.99)
     flat = s[inside]

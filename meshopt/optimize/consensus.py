@@ -29,13 +29,16 @@ def consensus_normals(samples: Samples, view_weights: Float[Tensor, "V"], scale_
 
     Iteratively reweighted (Geman-McClure): a normal `scale_degrees` away from the mean counts a quarter.
     """
-    directions = normalize(samples.values, dim=-1)
-    base = samples.weight * view_weights[:, None]
-    scale = 1 - torch.cos(torch.deg2rad(base.new_tensor(scale_degrees)))
-    weight = base
+    return robust_mean(normalize(samples.values, dim=-1), samples.weight * view_weights[:, None], scale_degrees)
+
+
+def robust_mean(directions: Float[Tensor, "V N 3"], weights: Float[Tensor, "V N"], scale_degrees: float) -> Consensus:
+    """As `consensus_normals`, of unit directions and the weights of each."""
+    scale = 1 - torch.cos(torch.deg2rad(weights.new_tensor(scale_degrees)))
+    weight = weights
     for _ in range(ROUNDS):
         mean = normalize((weight[..., None] * directions).sum(0), dim=-1)
         apart = 1 - (directions * mean).sum(-1)
-        weight = base / (1 + apart / scale).square()
+        weight = weights / (1 + apart / scale).square()
     mean = normalize((weight[..., None] * directions).sum(0), dim=-1)
     return Consensus(mean, weight.sum(0).clamp(max=1.0))

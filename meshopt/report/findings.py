@@ -14,9 +14,8 @@ from jaxtyping import Float
 import meshopt
 from meshopt import parallel
 from meshopt.consistency import Checked
-from meshopt.consistency.examination import GRID
 from meshopt.consistency.maps import disagreement_maps
-from meshopt.consistency.surface import reduced, rough_surface, shared_points
+from meshopt.consistency.surface import reduced, shared_points
 from meshopt.io.files import staged_folder, write_file
 from meshopt.report.findings_sheet import draw_findings
 from meshopt.report.record import encode_record
@@ -50,15 +49,12 @@ def encode_sheet(views: ViewSet, checked: Checked) -> bytes:
 
 def input_disagreement(views: ViewSet, checked: Checked) -> Float[np.ndarray, "V h w"]:
     """Degrees from each pixel's normal, as it came, to what the other views, mended, show there; NaN: none sees it."""
-    if not checked.corrections:
+    if checked.surface is None or not checked.corrections:
         return checked.degrees
     with torch.no_grad(), parallel.single_torch():
         given, mended = reduced(views), reduced(checked.views)
-        surface = rough_surface(mended, GRID)
-        if surface is None:
-            return checked.degrees
         pictures = replace(mended, normals=given.normals, masks=given.masks)
-        return disagreement_maps(pictures, surface, shared_points(mended, surface))
+        return disagreement_maps(pictures, checked.surface, shared_points(mended, checked.surface))
 
 
 def write_findings(views: ViewSet, checked: Checked, folder: str | Path, overwrite: bool = False) -> tuple[Path, ...]:

@@ -45,7 +45,7 @@ def find(pipeline: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[A
         def check(views: Any, settings: Any) -> Checked:
             had.append(settings)
             report = _report(*findings)
-            return Checked(report, views, (), np.zeros((len(views), *views.resolution)))
+            return Checked(report, views, (), np.zeros((len(views), *views.resolution)), None)
 
         monkeypatch.setattr(consistency, "check", check)
         return had
