@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import (
+    READING,
     config_options,
     input_options,
     loudness_options,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from meshopt.consistency import Checked
     from meshopt.views import ViewSet
 
+FLAGS = {**READING, "deep": "check.deep"}  # each flag is a setting
 COMPILE_SECONDS = 20  # of the kernels that the checks use, on one core
 STDOUT = "-"
 
@@ -37,6 +39,7 @@ STDOUT = "-"
 @click.option("--json", "record", metavar="FILE", help="The findings as JSON; - is standard output.")
 @click.option("--overwrite", is_flag=True, help="Replace files that are already there.")
 @click.option("--strict", is_flag=True, help="Exit with 3 for suspect views, too.")
+@click.option("--deep", is_flag=True, default=None, help="Leave each view out in turn, too: some seconds more.")
 @reading_options
 @config_options
 @loudness_options
@@ -64,7 +67,7 @@ def check(
     began = time.monotonic()
     out, err = consoles(quiet or record == STDOUT)
     with messages(err, verbose):
-        config = settings(source, overrides, flags)
+        config = settings(source, overrides, flags, FLAGS)
         from meshopt.report.targets import check_findings_file, check_findings_folder
 
         if output is not None:

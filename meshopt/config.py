@@ -183,6 +183,13 @@ class DetailChecks(Settings):
     """By how much more (share) normals change across the borders of 8 x 8 blocks, where a JPEG file shows."""
 
 
+class LeaveOutChecks(Settings):
+    """When the other views contradict one that is left out."""
+
+    relief: float = Field(3.0, ge=0, le=180)
+    """Degrees by which the other views fit the surface better that is made without it."""
+
+
 class CheckConfig(Settings):
     """The consistency checks: from what on something is found. docs/consistency.md says how the values were chosen."""
 
@@ -192,6 +199,8 @@ class CheckConfig(Settings):
     """Mend what is estimated with confidence before a reconstruction; the report lists it."""
     strict: bool = False
     """Stop before texturing where views are inconsistent."""
+    deep: bool = False
+    """Leave every view out in turn, and half of them, and compare the shapes: seconds more."""
     rotation: float = Field(2.5, gt=0, le=180)
     """Degrees by which a view's normals may be turned as a whole."""
     zoom: float = Field(1.0, gt=0, le=100)
@@ -200,9 +209,12 @@ class CheckConfig(Settings):
     """Percent of the image by which a view may be shifted."""
     bending: float = Field(6.0, gt=0, le=180)
     """Degrees (root mean square) by which a view's normals may be bent away from those of any surface."""
+    patch: float = Field(1.5, ge=-20, le=100)
+    """Logarithm of the odds that a part of a view's normals is turned, from which on it is found."""
     masks: MaskChecks = MaskChecks()
     content: ContentChecks = ContentChecks()
     detail: DetailChecks = DetailChecks()
+    leave_out: LeaveOutChecks = LeaveOutChecks()
 
 
 class OutputConfig(Settings):

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from meshopt.consistency.bent_regions import Region, matrix, mended
-from meshopt.consistency.integrability import GROSS, NormalField
+from meshopt.consistency.normal_fields import GROSS, NormalField
 
 DEEP = 0.4  # share of the way to the border by which normals beside it are extrapolated
 FEWEST = 8  # jumps that say something
@@ -93,5 +93,5 @@ def _curl_left(field: NormalField, region: Region) -> tuple[float, float]:
 
 
 def _cost(curl: np.ndarray) -> float:
-    """The robust norm whose weights `integrability.robust` has."""
+    """The robust norm whose weights `normal_fields.robust` has."""
     return float((GROSS * np.arctan(np.abs(curl) / GROSS)).sum())

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from scipy.linalg import solveh_banded
 from scipy.special import erf
 
-from meshopt.consistency.integrability import GROSS, NormalField
+from meshopt.consistency.normal_fields import GROSS, NormalField
 
 RADII = (0.10, 0.14, 0.2, 0.28)  # of discs, in square roots of the object's area
 DISCS = 4  # that are kept

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from meshopt import parallel
 from meshopt.config import CheckConfig
@@ -28,6 +28,7 @@ class Checked:
 
     `views`: the views with all `corrections` applied, which are found whether they are wanted or not. `degrees`: per
     pixel of the reduced views, how far its normal is from what the other views show there; NaN where none does.
+    `flagged`: the pixels among them whose normals are those of a bent patch.
     `surface`: the rough one made of `views` on which they were compared; None where silhouettes share no volume.
     """
 
@@ -35,6 +36,7 @@ class Checked:
     views: ViewSet
     corrections: tuple[Correction, ...]
     degrees: Float[np.ndarray, "V h w"]
+    flagged: Bool[np.ndarray, "V h w"]
     surface: Mesh | None
 
 
@@ -51,7 +53,7 @@ def check(views: ViewSet, settings: CheckConfig | None = None) -> Checked:
     report = ConsistencyReport(
         worst([f.severity for f in done.findings]), float(scores.total), tuple(verdicts), tuple(done.findings)
     )
-    return Checked(report, done.views, tuple(done.corrections), done.degrees, done.surface)
+    return Checked(report, done.views, tuple(done.corrections), done.degrees, done.flagged, done.surface)
 
 
 def check_mesh(views: ViewSet, mesh: Mesh, settings: CheckConfig) -> list[Finding]:

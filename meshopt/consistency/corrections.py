@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
+import cv2
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from meshopt.cameras import Camera
@@ -120,6 +121,38 @@ class Rearranged:
         """Which view gets whose picture."""
         moved = {names[k]: names[i] for k, i in enumerate(self.order) if i != k}
         return {"kind": "order", "picture_of": moved, "normals_carried": self.carried}
+
+
+@dataclass(frozen=True, eq=False)
+class Discounted:
+    """The normals of a part of a view made unknown: there, other views tell. `mask` over the whole picture, at any
+    resolution."""
+
+    view: int
+    mask: Bool[np.ndarray, "h w"]
+
+    def apply(self, views: ViewSet) -> ViewSet:
+        """The views without these normals."""
+        size = views.resolution[::-1]  # as OpenCV has it
+        part = cv2.resize(self.mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) > 0.5
+        normals = views.normals.clone()
+        normals[self.view][torch.from_numpy(part).to(normals.device)] = 0.0
+        return replace(views, normals=normals)
+
+    def as_plain(self, names: Sequence[str]) -> dict[str, Any]:
+        """Share of the picture, and the box it is in."""
+        share = round(float(self.mask.mean()), 5)
+        return {"kind": "discount", "view": names[self.view], "share": share, "box": box(self.mask)}
+
+
+def box(mask: Bool[np.ndarray, "h w"]) -> list[float]:
+    """Left, top, right and bottom of what a mask covers, in shares of the picture."""
+    height, width = mask.shape
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return [0.0, 0.0, 0.0, 0.0]
+    ends = columns[0] / width, rows[0] / height, (columns[-1] + 1) / width, (rows[-1] + 1) / height
+    return [round(float(end), 3) for end in ends]
 
 
 def _stacked(matrices: Sequence[np.ndarray], like: Tensor) -> Tensor:

@@ -7,21 +7,23 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from meshopt import parallel, raster
 from meshopt.config import CheckConfig
 from meshopt.consistency import reports
 from meshopt.consistency.arrangement import rearranged
 from meshopt.consistency.content import SurfaceColours, check_content
-from meshopt.consistency.corrections import Correction, Placed, Rearranged, Turned
+from meshopt.consistency.corrections import Correction, Discounted, Placed, Rearranged, Turned
 from meshopt.consistency.detail import check_detail
 from meshopt.consistency.extents import Placement, estimate_placements
 from meshopt.consistency.findings import Finding
+from meshopt.consistency.leave_out import check_left_out
 from meshopt.consistency.maps import disagreement_maps
 from meshopt.consistency.masks import check_masks
 from meshopt.consistency.observation import Observation, observe
 from meshopt.consistency.orientation import MISREAD, orientations
+from meshopt.consistency.patches import find_patches, patch_findings
 from meshopt.consistency.registration import aligned, joined, slide
 from meshopt.consistency.surface import disagreement, reduced, reduced_colours, rough_surface, shared_points
 from meshopt.consistency.turns import Turn, estimate_turns
@@ -45,6 +47,7 @@ class Examination:
     corrections: list[Correction] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     degrees: Float[np.ndarray, "V h w"] = field(default_factory=lambda: np.zeros((0, 0, 0)))  # see `Checked`
+    flagged: Bool[np.ndarray, "V h w"] = field(default_factory=lambda: np.zeros((0, 0, 0), bool))  # likewise
     turns: list[Turn] = field(default_factory=list)
     placements: list[Placement] = field(default_factory=list)
     given: ViewSet = field(init=False)
@@ -101,10 +104,13 @@ def examine(views: ViewSet, settings: CheckConfig) -> Examination:
         _arrangement(done)
         _placement(done)
         _rotation(done)
+        _patches(done)
         done.findings += reports.of_bending(done.observations, settings)
         done.findings += check_masks(done.views, done.observations, settings.masks)
         done.findings += check_content(done.views, done.observations, settings.content, _colours(done))
         done.findings += check_detail(done.views, done.observations, settings.detail)
+        if settings.deep:
+            done.findings += check_left_out(done.small, GRID, settings.leave_out)
     return done
 
 
@@ -193,6 +199,17 @@ def _turns(done: Examination) -> tuple[list[Turn], float]:
         done.degrees = disagreement_maps(done.small, done.surface, shared)
         apart = disagreement(shared).mean
     return estimate_turns(done.observations, shared), apart
+
+
+def _patches(done: Examination) -> None:
+    """Parts of a view whose normals are turned: they count no more."""
+    names = [camera.name for camera in done.views.cameras]
+    found = find_patches(done.observations, done.degrees, done.settings.patch)
+    done.findings += patch_findings(found, names)
+    done.flagged = np.zeros(done.small.masks.shape, bool)
+    for patch in found:
+        done.flagged[patch.view] |= patch.mask
+        done.mend(Discounted(patch.view, patch.mask))
 
 
 def _colours(done: Examination) -> SurfaceColours | None:

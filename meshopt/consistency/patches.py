@@ -20,8 +20,9 @@ from meshopt.consistency.bent_regions import (
     refined,
     turned_part,
 )
+from meshopt.consistency.corrections import box
 from meshopt.consistency.findings import Finding
-from meshopt.consistency.integrability import NormalField, normal_field
+from meshopt.consistency.normal_fields import NormalField, normal_field
 from meshopt.consistency.observation import Observation
 
 TELLING = 0.05  # curl that a disc's rotation takes away, below which a view is not looked into
@@ -38,7 +39,6 @@ MORE = 2  # looks at those
 
 # What significance is made of: log-odds of a logistic regression on patches of 15 and 25 degrees and 10 % of the object
 # in half of the benchmark's objects.
-SIGNIFICANT = 1.5  # from which on a region is a patch
 CONSTANT = -5.0
 BY_JUMPS = -8.3  # log of the jumps across the border that the rotation leaves
 BY_MATCHING = 5.8  # share of the border whose jumps a rotation explains
@@ -73,9 +73,11 @@ class Patch:
 
 
 def find_patches(
-    observations: Sequence[Observation], disagreement: Float[np.ndarray, "V h w"] | None = None
+    observations: Sequence[Observation],
+    disagreement: Float[np.ndarray, "V h w"] | None = None,
+    significant: float = CheckConfig().patch,
 ) -> list[Patch]:
-    """The patches of all views, the most significant of each view first.
+    """The patches of all views that are at least so `significant`, the most significant of each view first.
 
     A region counts where turning it by one rotation takes away the curl along its border and inside, and the jumps
     across its border. `disagreement`: degrees from what other views show, NaN where they show nothing; ignored where
@@ -84,11 +86,13 @@ def find_patches(
     found = []
     for k, view in enumerate(observations):
         degrees = None if disagreement is None or disagreement[k].shape != view.mask.shape else disagreement[k]
-        found += patches_of(view, degrees)
+        found += patches_of(view, degrees, significant)
     return found
 
 
-def patches_of(observation: Observation, degrees: Float[np.ndarray, "h w"] | None) -> list[Patch]:
+def patches_of(
+    observation: Observation, degrees: Float[np.ndarray, "h w"] | None, significant: float = CheckConfig().patch
+) -> list[Patch]:
     """The patches of one view."""
     cut = normal_field(observation)
     if cut is None:
@@ -98,33 +102,31 @@ def patches_of(observation: Observation, degrees: Float[np.ndarray, "h w"] | Non
     rated = sorted(_rated(field, apart), key=lambda pair: -pair[0])
     kept: list[tuple[float, Region]] = []
     for value, region in rated:
-        if value > SIGNIFICANT and all(overlap(region.inside, other.inside) < APART for _, other in kept):
+        if value > significant and all(overlap(region.inside, other.inside) < APART for _, other in kept):
             kept.append((value, region))
     return [_patch(observation, field, place, region, value) for value, region in kept]
 
 
-def patch_findings(patches: Sequence[Patch], names: Sequence[str], settings: CheckConfig) -> list[Finding]:
+def patch_findings(patches: Sequence[Patch], names: Sequence[str]) -> list[Finding]:
     """What is said about them."""
     return [_finding(patch, names[patch.view]) for patch in patches]
 
 
 def _finding(patch: Patch, name: str) -> Finding:
-    height, width = patch.mask.shape
-    rows, columns = (np.flatnonzero(patch.mask.any(axis=axis)) for axis in (1, 0))
-    box = [columns[0] / width, rows[0] / height, (columns[-1] + 1) / width, (rows[-1] + 1) / height]
+    place = box(patch.mask)
     percent = 100 * patch.share
     return Finding(
         "bent_patch", "inconsistent" if percent >= SEVERE else "suspect", (name,),
-        f"a part of {name} ({percent:.0f} % of the object, {_where(box)}) has normals that are turned by"
+        f"a part of {name} ({percent:.0f} % of the object, {_where(place)}) has normals that are turned by"
         f" {patch.degrees:.0f} ± {patch.uncertainty:.0f} degrees against what surrounds them.",
-        "make this view's normals anew, or leave that part out.",
-        patch.degrees, "degrees", patch.uncertainty, None, "",
-        {"share_percent": percent, "box": [round(float(b), 3) for b in box], "log_odds": patch.significance},
+        "make this view's normals anew, or leave that part out, which the correction does.",
+        patch.degrees, "degrees", patch.uncertainty, None, "check.patch, of log_odds",
+        {"share_percent": percent, "box": place, "log_odds": patch.significance},
     )  # fmt: skip
 
 
-def _where(box: Sequence[float]) -> str:
-    across, down = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+def _where(place: Sequence[float]) -> str:
+    across, down = (place[0] + place[2]) / 2, (place[1] + place[3]) / 2
     vertical = "upper" if down < 0.4 else "lower" if down > 0.6 else "middle"
     side = "left" if across < 0.4 else "right" if across > 0.6 else "centre"
     return f"{vertical} {side} of the image"

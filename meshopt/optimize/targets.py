@@ -33,7 +33,8 @@ def make_targets(views: ViewSet, resolution: int, view_weights: Float[Tensor, "V
     """The views at `resolution` rows (or their own, if that is less), cropped to the object.
 
     A pixel's weight is its view's weight times the cosine between its normal and the direction to the camera, to the
-    power of `grazing_power`: normals seen at a grazing angle are the least certain.
+    power of `grazing_power`: normals seen at a grazing angle are the least certain. Where the normal is not known
+    (zero), only the coverage tells: every unit normal differs from zero by the same.
     """
     rows = min(resolution, views.resolution[0])
     columns = max(1, round(rows * views.resolution[1] / views.resolution[0]))
@@ -45,7 +46,7 @@ def make_targets(views: ViewSet, resolution: int, view_weights: Float[Tensor, "V
         rays = torch.from_numpy(np.stack([camera.rays(rows, columns)[1] for camera in views.cameras]))
         toward = -normalize(_cropped(rays, windows, size).to(image), dim=-1)
         cosine = (normalize(image[..., :3], dim=-1) * toward).sum(-1)
-        weight = weight * torch.where(image[..., 3] > 0, cosine.clamp(GRAZING, 1.0) ** grazing_power, 1.0)
+        weight = weight * torch.where(image[..., :3].any(-1), cosine.clamp(GRAZING, 1.0) ** grazing_power, 1.0)
     matrices = [
         _window_matrix(window, size, (rows, columns)) @ camera.clip_matrix()
         for window, camera in zip(windows, views.cameras, strict=True)

@@ -43,7 +43,7 @@ def encode_findings(views: ViewSet, checked: Checked) -> bytes:
 def encode_sheet(views: ViewSet, checked: Checked) -> bytes:
     """check.png's bytes."""
     stream = io.BytesIO()
-    draw_findings(views, checked.report, input_disagreement(views, checked)).save(stream, "PNG")
+    draw_findings(views, checked.report, input_disagreement(views, checked), checked.flagged).save(stream, "PNG")
     return stream.getvalue()
 
 

@@ -45,7 +45,8 @@ def find(pipeline: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[A
         def check(views: Any, settings: Any) -> Checked:
             had.append(settings)
             report = _report(*findings)
-            return Checked(report, views, (), np.zeros((len(views), *views.resolution)), None)
+            pixels = (len(views), *views.resolution)
+            return Checked(report, views, (), np.zeros(pixels), np.zeros(pixels, bool), None)
 
         monkeypatch.setattr(consistency, "check", check)
         return had
@@ -176,12 +177,12 @@ def test_quiet_says_nothing(find: Callable[..., Any], capsys: pytest.CaptureFixt
 
 def test_flags_and_settings_arrive(pipeline: Any, find: Callable[..., Any]) -> None:
     had = find()
-    more = ["--rig", "era3d", "--resolution", "64", "--matting", "alpha", "--set", "check.rotation=7"]
+    more = ["--rig", "era3d", "--resolution", "64", "--matting", "alpha", "--set", "check.rotation=7", "--deep"]
     assert run([*COMMAND, *more]) == OK
     (arguments, options), (settings,) = pipeline.loaded[0], had
     assert arguments == ("rgb", "n", "era3d")
     assert (options["options"].resolution, options["options"].matting) == (64, "alpha")
-    assert settings.rotation == 7
+    assert (settings.rotation, settings.deep) == (7, True)
 
 
 def test_arguments_are_refused_without_heavy_imports(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from meshopt.cameras import Camera
-from meshopt.consistency.corrections import Correction, Mirrored, Placed, Rearranged, Turned, corrected
+from meshopt.consistency.corrections import Correction, Discounted, Mirrored, Placed, Rearranged, Turned, corrected
 from meshopt.consistency.turns import rotation
 from meshopt.evaluate.corruptions import corrupt
 from meshopt.views import Source, ViewSet
@@ -23,6 +23,7 @@ ALL: tuple[Correction, ...] = (
     Mirrored(3),
     Rearranged(ORDER, carried=True),
     Rearranged(ORDER, carried=False),
+    Discounted(2, np.eye(64, dtype=bool)),
 )
 
 
@@ -151,7 +152,7 @@ def test_input_stays_and_report_is_plain(views: ViewSet, correction: Correction)
     assert changed.normals.dtype == views.normals.dtype
     plain = correction.as_plain([camera.name for camera in views.cameras])
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
-    assert plain["kind"] in ("normals", "placement", "mirror", "order")
+    assert plain["kind"] in ("normals", "placement", "mirror", "order", "discount")
     without = correction.apply(ViewSet(views.cameras, views.normals, views.masks))
     assert without.rgb is None
     assert torch.equal(without.normals, changed.normals)
@@ -168,3 +169,19 @@ def test_corrections_are_made_in_order(views: ViewSet) -> None:
     one, two = Mirrored(1), Rearranged((1, 0, 2, 3), carried=True)
     assert same(corrected(views, (one, two)), two.apply(one.apply(views)))
     assert not same(corrected(views, (one, two)), corrected(views, (two, one)), 0.1)
+
+
+def test_discounted_normals_are_unknown_and_nothing_else_changes(views: ViewSet) -> None:
+    part = np.zeros((32, 32), bool)
+    part[10:20, 12:16] = True
+    done = Discounted(2, part).apply(views)
+    assert not done.normals[2, 42:78, 50:62].any()
+    assert torch.equal(done.masks, views.masks)
+    assert torch.equal(done.normals[[0, 1, 3]], views.normals[[0, 1, 3]])
+    kept = np.ones(views.resolution, bool)
+    kept[38:82, 46:66] = False
+    assert torch.equal(done.normals[2][torch.from_numpy(kept)], views.normals[2][torch.from_numpy(kept)])
+    assert Discounted(2, part).as_plain("abcd") == {
+        "kind": "discount", "view": "c", "share": round(40 / 1024, 5), "box": [0.375, 0.312, 0.5, 0.625],
+    }  # fmt: skip
+    assert Discounted(2, ~part & part).as_plain("abcd")["box"] == [0.0, 0.0, 0.0, 0.0]

@@ -100,6 +100,17 @@ def test_mended_views_are_the_corrections_applied(plain, small) -> None:
     assert torch.allclose(done.views.normals, corrected(views, done.corrections).normals, atol=1e-5)
 
 
+def test_a_bent_patch_is_found_and_counts_no_more(plain, small) -> None:
+    wrong = corrupt(small("unique3d"), "patch", 40, view="right", seed=1)
+    done = plain(wrong.views)
+    (finding,) = [finding for finding in done.findings if finding.code == "bent_patch"]
+    assert finding.views == ("right",)
+    true = wrong.truth.degrees > 20
+    assert (true & done.flagged).sum() / (true | done.flagged).sum() > 0.5
+    assert not done.views.normals[1][torch.from_numpy(done.flagged[1])].any()
+    assert torch.equal(done.views.masks, wrong.views.masks)
+
+
 def test_noise_is_bending_in_every_view(plain, small) -> None:
     done = plain(corrupt(small("unique3d"), "noise", 15, seed=1).views)
     assert said(done).get("bent") == {"front", "right", "back", "left"}

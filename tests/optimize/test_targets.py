@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -39,3 +41,12 @@ def test_weights_follow_the_view_and_the_angle(views):
     assert torch.allclose(peak, torch.tensor([1.0, 0.5, 0.0, 2.0]), atol=0.01)
     rim = targets.weight[0][(targets.image[0, ..., 3] > 0) & (targets.image[0, ..., 3] < 0.5)]
     assert float(rim.max()) < 0.4
+
+
+def test_unknown_normals_leave_the_silhouette_its_weight(views):
+    views = replace(views, normals=views.normals.clone())
+    views.normals[1, 40:50] = 0.0
+    targets = make_targets(views, 96, torch.ones(4), 2.0)
+    unknown = (targets.image[1, ..., :3].norm(dim=-1) == 0) & (targets.image[1, ..., 3] > 0)
+    assert unknown.any()
+    assert bool((targets.weight[1][unknown] == 1).all())

@@ -45,7 +45,7 @@ def checked(result: SimpleNamespace) -> Checked:
     report = ConsistencyReport("inconsistent", 0.375, verdicts, (REMARK, ZOOMED, TURNED))
     degrees = np.full((3, 32, 32), np.nan)
     degrees[:, :, :16] = 30.0
-    return Checked(report, result.views, (), degrees, None)
+    return Checked(report, result.views, (), degrees, np.zeros(degrees.shape, bool), None)
 
 
 def _sheet(result: SimpleNamespace, checked: Checked, flagged: np.ndarray | None = None) -> np.ndarray:
