@@ -8,14 +8,14 @@ normals' disagreement on the rough surface, is the finding.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from operator import itemgetter
 
 import numpy as np
 
 from meshopt.consistency.corrections import Correction, Mirrored, Rearranged
-from meshopt.consistency.surface import disagreement, reduced, rough_surface, shared_points
+from meshopt.consistency.surface import SharedPoints, disagreement, reduced, rough_surface, shared_points, subset
 from meshopt.initial.hull import uncovered_shares
 from meshopt.mesh import Mesh
 from meshopt.views import ViewSet
@@ -101,10 +101,24 @@ def _unseen_by_silhouettes(tiny: ViewSet, small: ViewSet, surface: Mesh) -> list
             alike.append(_exchanged(len(masks), i, j))
         elif backs[i] @ backs[j] < OPPOSITE:
             turned.append(_exchanged(len(masks), i, j))
-    now = disagreement(shared_points(small, surface)).mean
-    better = [c for c in alike if disagreement(shared_points(c.apply(small), surface)).mean < BETTER * now]
+    shared = shared_points(small, surface)
+    now = disagreement(shared).mean
+    better = [c for c in alike if disagreement(_changed(shared, c, small, surface)).mean < BETTER * now]
     likely = [(_uncovered(c.apply(tiny)), c) for c in better + turned]
     return [(after, c) for after, c in likely if after < CUT]
+
+
+def _changed(shared: SharedPoints, correction: Correction, small: ViewSet, surface: Mesh) -> SharedPoints:
+    """What the views show on the surface after a correction: only the views that it moves are sampled anew."""
+    if isinstance(correction, Rearranged):
+        moved = [k for k, picture in enumerate(correction.order) if picture != k]
+    else:
+        assert isinstance(correction, Mirrored)
+        moved = [correction.view]
+    anew = shared_points(subset(correction.apply(small), moved), surface)
+    normals, weight = shared.normals.copy(), shared.weight.copy()
+    normals[moved], weight[moved] = anew.normals, anew.weight
+    return replace(shared, normals=normals, weight=weight)
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> float:

@@ -7,7 +7,7 @@ the other views fits the view that was left out, and whether these others fit it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from meshopt.cameras import Camera
 from meshopt.config import LeaveOutChecks
 from meshopt.consistency.findings import Finding, listed
 from meshopt.consistency.scores import displacement
-from meshopt.consistency.surface import FAR, rough_surface
+from meshopt.consistency.surface import FAR, rough_surface, subset
 from meshopt.mesh import Mesh, vertex_normals
 from meshopt.views import ViewSet
 
@@ -80,12 +80,6 @@ def check_left_out(views: ViewSet, grid: int, thresholds: LeaveOutChecks) -> lis
         one, other = (tuple(used[k] for k in half) for half in halves)
         findings.append(_halves(compare_halves(views, one, other, grid), names))
     return findings
-
-
-def subset(views: ViewSet, kept: Sequence[int]) -> ViewSet:
-    """Some of the views, without colours."""
-    cameras = tuple(views.cameras[v] for v in kept)
-    return replace(views, cameras=cameras, normals=views.normals[list(kept)], masks=views.masks[list(kept)], rgb=None)
 
 
 def leave_out(views: ViewSet, whole: Mesh, without: Mapping[int, Mesh | None]) -> dict[int, LeftOut | None]:

@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from meshopt.consistency.extents import Placement
 from meshopt.consistency.maps import shown_by_others
-from meshopt.consistency.surface import rough_surface, shared_points
+from meshopt.consistency.surface import rough_surface, shared_points, subset
 from meshopt.consistency.turn_evidence import Equations, parts, robust
 from meshopt.views import ViewSet
 
@@ -43,14 +43,7 @@ def aligned(views: ViewSet, view: int) -> Alignment | None:
     others = [v for v in range(len(views)) if v != view]
     if len(others) < LEAST_OTHERS:
         return None
-    rest = replace(
-        views,
-        cameras=tuple(views.cameras[v] for v in others),
-        normals=views.normals[others],
-        masks=views.masks[others],
-        rgb=None,
-        sources=(),
-    )
+    rest = subset(views, others)
     surface = rough_surface(rest, GRID)
     if surface is None:
         return None

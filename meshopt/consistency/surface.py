@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,6 +54,13 @@ def reduced(views: ViewSet, size: int = SIZE) -> ViewSet:
     here = replace(views, normals=normals, masks=masks, rgb=None)
     image = resample(here, scaled_size(*views.resolution, min(size, max(views.resolution))))
     return replace(here, normals=normalize(image[..., :3], dim=-1), masks=image[..., 3])
+
+
+def subset(views: ViewSet, kept: Sequence[int]) -> ViewSet:
+    """Some of the views, without colours."""
+    cameras = tuple(views.cameras[v] for v in kept)
+    normals, masks = views.normals[list(kept)], views.masks[list(kept)]
+    return replace(views, cameras=cameras, normals=normals, masks=masks, rgb=None, sources=())
 
 
 def reduced_colours(views: ViewSet, size: tuple[int, int]) -> Float[Tensor, "V h w 3"]:

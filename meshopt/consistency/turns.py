@@ -28,6 +28,7 @@ TRUST = {  # how many times more than its residuals scatter each kind errs, and 
 APART = 0.05  # ... and of agreement that share of the mean disagreement
 BENT = {"integrability": 0.2, "rim": 0.1}  # ... and that share of the bending on top
 ROUNDS = 4
+STRAIGHTENED = 2  # steps that take away a turn before the bending is measured
 FEW = 20  # equations; fewer say nothing
 COMMON = np.radians(2.0)  # a common turn below that is taken for chance
 MEDIAN_STEPS = 20
@@ -74,12 +75,13 @@ def estimate_turns(views: Sequence[Observation], shared: SharedPoints | None) ->
     covariance: np.ndarray = np.eye(3 * count)
     apart = 0.0 if shared is None else np.radians(disagreement(shared).mean)
     agreed = TRUST["agreement"][0], float(np.hypot(TRUST["agreement"][1], APART * apart))
+    bent = [_bent(view) for view in views]
     for _ in range(ROUNDS):
         information, right = np.zeros((3 * count, 3 * count)), np.zeros(3 * count)
         for v, view in enumerate(views):
             part = slice(3 * v, 3 * v + 3)
             into = view.camera.rotation
-            for info, mean in _absolute(view, into @ turns[v] @ into.T):
+            for info, mean in _absolute(view, into @ turns[v] @ into.T, bent[v]):
                 information[part, part] += into.T @ info @ into
                 right[part] += into.T @ info @ mean
         if shared is not None:
@@ -98,17 +100,20 @@ def estimate_turns(views: Sequence[Observation], shared: SharedPoints | None) ->
     return [Turn(w, covariance[3 * v : 3 * v + 3, 3 * v : 3 * v + 3]) for v, w in enumerate(vectors)]
 
 
-def _absolute(view: Observation, turn: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """What a view, its normals turned already (camera frame), says by itself: information and mean by kind.
+def _bent(view: Observation) -> float:
+    """By how much (radians) a view's normals are bent, however they are turned."""
+    turn = np.eye(3)
+    for _ in range(STRAIGHTENED):
+        turn = rotation(gaussian(integrability(view, turn), TRUST["integrability"])[1]) @ turn
+    return float(np.radians(bending(view.normals @ turn.T, view.solid, view.towards)))
 
-    Normals that are bent, however they are turned, tell less.
-    """
-    found = {name: kind(view, turn) for name, kind in (("integrability", integrability), ("rim", rim))}
-    _, mean = gaussian(found["integrability"], TRUST["integrability"])
-    bent = np.radians(bending(view.normals @ (rotation(mean) @ turn).T, view.solid, view.towards))
+
+def _absolute(view: Observation, turn: np.ndarray, bent: float) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What a view, its normals turned already (camera frame), says by itself: information and mean by kind. The more
+    they are bent, the less they tell."""
     return [
-        gaussian(equations, (TRUST[name][0], float(np.hypot(TRUST[name][1], BENT[name] * bent))))
-        for name, equations in found.items()
+        gaussian(kind(view, turn), (TRUST[name][0], float(np.hypot(TRUST[name][1], BENT[name] * bent))))
+        for name, kind in (("integrability", integrability), ("rim", rim))
     ]
 
 

@@ -13,8 +13,8 @@ from meshopt.config import CheckConfig, LeaveOutChecks
 from meshopt.consistency import examination, leave_out
 from meshopt.consistency.corrections import Turned
 from meshopt.consistency.findings import Finding
-from meshopt.consistency.leave_out import FAR, Fit, LeftOut, check_left_out, fit_of, halve, left_out_findings, subset
-from meshopt.consistency.surface import rough_surface
+from meshopt.consistency.leave_out import FAR, Fit, LeftOut, check_left_out, fit_of, halve, left_out_findings
+from meshopt.consistency.surface import rough_surface, subset
 from meshopt.consistency.turns import rotation
 from meshopt.rigs import load_rig
 
