@@ -176,7 +176,9 @@ class DetailChecks(Settings):
     colours: float = Field(1.4, ge=0, le=1000)
     """Nor are colours."""
     ratio: float = Field(2.0, ge=1, le=1000)
-    """By how many times a view's edges must be wider than the other views'."""
+    """By how many times a view's edges must be wider than the other views' usually are, ..."""
+    beyond: float = Field(1.3, ge=1, le=1000)
+    """... and than each other view's."""
     all_normals: float = Field(3.0, ge=0, le=1000)
     """From there on a set is noted in which all normals are as blurred."""
     blocks: float = Field(0.1, ge=0, le=10)
@@ -209,8 +211,10 @@ class CheckConfig(Settings):
     """Percent of the image by which a view may be shifted."""
     bending: float = Field(6.0, gt=0, le=180)
     """Degrees (root mean square) by which a view's normals may be bent away from those of any surface."""
-    patch: float = Field(1.5, ge=-20, le=100)
-    """Logarithm of the odds that a part of a view's normals is turned, from which on it is found."""
+    field: float = Field(4.0, gt=0, le=180)
+    """Degrees (root mean square) by which they may be bent smoothly, where that can be undone."""
+    patch: float = Field(10.0, gt=0, le=180)
+    """Degrees by which the normals of a part of a view may be turned."""
     masks: MaskChecks = MaskChecks()
     content: ContentChecks = ContentChecks()
     detail: DetailChecks = DetailChecks()

@@ -16,7 +16,8 @@ import torch
 from jaxtyping import Float
 from torch.nn.functional import normalize
 
-from meshopt.consistency.findings import Finding
+from meshopt.config import CheckConfig
+from meshopt.consistency.findings import Finding, severity
 from meshopt.consistency.observation import Observation, observe
 from meshopt.consistency.surface import disagreement, reduced, rough_surface, shared_points
 from meshopt.consistency.turn_evidence import LEAST_CURL, LEAST_RIM, Equations, parts, robust, turned
@@ -35,9 +36,7 @@ ERROR = 5.0  # times the posterior's spread that the angles' root mean square er
 FEW = 20  # equations; fewer say nothing
 UNTURNED = 2.0  # degrees of bending, beyond any rotation of the whole view, from which on a field is fitted
 LEFT = 0.7  # of that bending after it, at most: else it was no such field
-LEAST = 4.0  # degrees
 SURE = 2.5  # standard deviations above nothing
-SEVERE = 2.5  # times LEAST from which on a set is inconsistent
 FITTING = 1.0  # times the disagreement before: what mending a view has to leave, at most
 GRID = 64  # voxels along the scene of the surface on which that is measured
 
@@ -89,8 +88,9 @@ class Bend:
         return Unbent(self.view, self.grid)
 
 
-def find_bends(views: ViewSet, seen: Sequence[Observation]) -> list[Bend]:
-    """Of every view whose normals are bent and which a smooth field mends, that field. `seen`: the same views."""
+def find_bends(views: ViewSet, seen: Sequence[Observation], least: float = CheckConfig().field) -> list[Bend]:
+    """Of every view whose normals are bent by `least` degrees and which a smooth field mends, that field. `seen`: the
+    same views."""
     suspects = {v.number: rest for v in seen if (rest := _unturned(v)) > UNTURNED}
     if not suspects:
         return []
@@ -101,7 +101,7 @@ def find_bends(views: ViewSet, seen: Sequence[Observation]) -> list[Bend]:
         view = small[number]
         degrees, spread = _size(view, grid, covariance)
         left = _bending(seen[number], field(grid, *seen[number].mask.shape))
-        if degrees > LEAST and degrees > SURE * ERROR * spread and left < LEFT * rest:
+        if degrees > least and degrees > SURE * ERROR * spread and left < LEFT * rest:
             found.append(Bend(number, grid, degrees, ERROR * spread, (rest, left)))
     return found
 
@@ -120,15 +120,15 @@ def agreeing(views: ViewSet, bends: Sequence[Bend]) -> list[Bend]:
     return kept
 
 
-def of_bend(views: ViewSet, bend: Bend) -> Finding:
+def of_bend(views: ViewSet, bend: Bend, settings: CheckConfig) -> Finding:
     """What is said about it."""
     name, (before, after) = views.cameras[bend.view].name, bend.bending
     return Finding(
-        "bent", "inconsistent" if bend.degrees > SEVERE * LEAST else "suspect", (name,),
+        "bent", severity(bend.degrees, settings.field), (name,),
         f"the normals of {name} are bent smoothly by {bend.degrees:.1f} ± {bend.uncertainty:.1f} degrees (root mean"
         f" square): a field that turns them back leaves {after:.1f} of {before:.1f} degrees of bending.",
         "make this view's normals anew, or let the correction do it.",
-        bend.degrees, "degrees", bend.uncertainty, LEAST, "meshopt.consistency.bends.LEAST",
+        bend.degrees, "degrees", bend.uncertainty, settings.field, "check.field",
         {"bending": list(bend.bending)},
     )  # fmt: skip
 

@@ -112,10 +112,10 @@ def detail_findings(found: Sequence[Detail], names: Sequence[str], thresholds: D
     colours = {one.view: one.rgb_sigma for one in found if one.rgb_sigma is not None}
     result = []
     for one in found:
-        limit = _limit(normals, one.view, thresholds.normals, thresholds.ratio)
+        limit = _limit(normals, one.view, thresholds.normals, thresholds)
         if normals.get(one.view, 0.0) >= limit:
             result.append(_blurred(names[one.view], "normals", normals[one.view], one.error, limit))
-        limit_colours = _limit(colours, one.view, thresholds.colours, thresholds.ratio)
+        limit_colours = _limit(colours, one.view, thresholds.colours, thresholds)
         if colours.get(one.view, 0.0) >= limit_colours:
             both = normals.get(one.view, 0.0) >= BOTH * limit
             finding = _blurred(names[one.view], "colours", colours[one.view], None, limit_colours)
@@ -130,10 +130,12 @@ def detail_findings(found: Sequence[Detail], names: Sequence[str], thresholds: D
     return result
 
 
-def _limit(widths: dict[int, float], view: int, least: float, ratio: float) -> float:
+def _limit(widths: dict[int, float], view: int, least: float, thresholds: DetailChecks) -> float:
     """The width from which on a view is less fine than the others; infinite where too few others can be measured."""
     others = [value for other, value in widths.items() if other != view]
-    return max(least, ratio * float(np.median(others))) if len(others) > 1 else float("inf")
+    if len(others) < 2:
+        return float("inf")
+    return max(least, thresholds.ratio * float(np.median(others)), thresholds.beyond * max(others))
 
 
 def _blurred(name: str, what: str, sigma: float, error: float | None, threshold: float) -> Finding:

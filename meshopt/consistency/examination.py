@@ -13,6 +13,7 @@ from meshopt import parallel, raster
 from meshopt.config import CheckConfig
 from meshopt.consistency import reports
 from meshopt.consistency.arrangement import rearranged
+from meshopt.consistency.bends import agreeing, find_bends, of_bend
 from meshopt.consistency.content import SurfaceColours, check_content
 from meshopt.consistency.corrections import Correction, Discounted, Placed, Rearranged, Turned
 from meshopt.consistency.detail import check_detail
@@ -103,6 +104,7 @@ def examine(views: ViewSet, settings: CheckConfig) -> Examination:
         _orientation(done)
         _arrangement(done)
         _placement(done)
+        _bending(done)
         _rotation(done)
         _patches(done)
         done.findings += reports.of_bending(done.observations, settings)
@@ -166,6 +168,14 @@ def _placed(views: ViewSet, view: int, placement: Placement) -> Placed:
     return Placed(view, placement.zoom, 2 * placement.right / width, -2 * placement.down / height)
 
 
+def _bending(done: Examination) -> None:
+    """Smooth fields by which single views are bent; before rotations, as a bent view makes others look turned."""
+    bends = find_bends(done.views, done.observations, done.settings.field)
+    for bend in agreeing(done.views, bends):
+        done.findings.append(of_bend(done.views, bend, done.settings))
+        done.mend(bend.correction)
+
+
 def _rotation(done: Examination) -> None:
     """Twice where something was found: the surface is better then. What does not make the views agree better is not
     done."""
@@ -204,8 +214,8 @@ def _turns(done: Examination) -> tuple[list[Turn], float]:
 def _patches(done: Examination) -> None:
     """Parts of a view whose normals are turned: they count no more."""
     names = [camera.name for camera in done.views.cameras]
-    found = find_patches(done.observations, done.degrees, done.settings.patch)
-    done.findings += patch_findings(found, names)
+    found = [patch for patch in find_patches(done.observations, done.degrees) if patch.degrees > done.settings.patch]
+    done.findings += patch_findings(found, names, done.settings)
     done.flagged = np.zeros(done.small.masks.shape, bool)
     for patch in found:
         done.flagged[patch.view] |= patch.mask

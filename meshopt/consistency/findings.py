@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+SEVERE = 2.5  # times its threshold from which on a finding makes a set inconsistent
 SCHEMA = 1  # of the JSON; raised when a key changes its meaning or goes
 
 Severity = Literal["note", "suspect", "inconsistent"]
@@ -59,6 +60,11 @@ class ConsistencyReport:
     def as_plain(self) -> dict[str, Any]:
         """For JSON: docs/consistency.md lists the keys."""
         return {"schema": SCHEMA, **asdict(self)}
+
+
+def severity(value: float, threshold: float) -> Severity:
+    """Of a value above its threshold."""
+    return "inconsistent" if value > SEVERE * threshold else "suspect"
 
 
 def worst(severities: list[Severity]) -> Verdict:

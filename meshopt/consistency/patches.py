@@ -39,6 +39,7 @@ MORE = 2  # looks at those
 
 # What significance is made of: log-odds of a logistic regression on patches of 15 and 25 degrees and 10 % of the object
 # in half of the benchmark's objects.
+SIGNIFICANT = 1.5  # from which on a region is a patch
 CONSTANT = -5.0
 BY_JUMPS = -8.3  # log of the jumps across the border that the rotation leaves
 BY_MATCHING = 5.8  # share of the border whose jumps a rotation explains
@@ -73,11 +74,9 @@ class Patch:
 
 
 def find_patches(
-    observations: Sequence[Observation],
-    disagreement: Float[np.ndarray, "V h w"] | None = None,
-    significant: float = CheckConfig().patch,
+    observations: Sequence[Observation], disagreement: Float[np.ndarray, "V h w"] | None = None
 ) -> list[Patch]:
-    """The patches of all views that are at least so `significant`, the most significant of each view first.
+    """The patches of all views, the most significant of each view first.
 
     A region counts where turning it by one rotation takes away the curl along its border and inside, and the jumps
     across its border. `disagreement`: degrees from what other views show, NaN where they show nothing; ignored where
@@ -86,13 +85,11 @@ def find_patches(
     found = []
     for k, view in enumerate(observations):
         degrees = None if disagreement is None or disagreement[k].shape != view.mask.shape else disagreement[k]
-        found += patches_of(view, degrees, significant)
+        found += patches_of(view, degrees)
     return found
 
 
-def patches_of(
-    observation: Observation, degrees: Float[np.ndarray, "h w"] | None, significant: float = CheckConfig().patch
-) -> list[Patch]:
+def patches_of(observation: Observation, degrees: Float[np.ndarray, "h w"] | None) -> list[Patch]:
     """The patches of one view."""
     cut = normal_field(observation)
     if cut is None:
@@ -102,17 +99,17 @@ def patches_of(
     rated = sorted(_rated(field, apart), key=lambda pair: -pair[0])
     kept: list[tuple[float, Region]] = []
     for value, region in rated:
-        if value > significant and all(overlap(region.inside, other.inside) < APART for _, other in kept):
+        if value > SIGNIFICANT and all(overlap(region.inside, other.inside) < APART for _, other in kept):
             kept.append((value, region))
     return [_patch(observation, field, place, region, value) for value, region in kept]
 
 
-def patch_findings(patches: Sequence[Patch], names: Sequence[str]) -> list[Finding]:
+def patch_findings(patches: Sequence[Patch], names: Sequence[str], settings: CheckConfig) -> list[Finding]:
     """What is said about them."""
-    return [_finding(patch, names[patch.view]) for patch in patches]
+    return [_finding(patch, names[patch.view], settings.patch) for patch in patches]
 
 
-def _finding(patch: Patch, name: str) -> Finding:
+def _finding(patch: Patch, name: str, threshold: float) -> Finding:
     place = box(patch.mask)
     percent = 100 * patch.share
     return Finding(
@@ -120,7 +117,7 @@ def _finding(patch: Patch, name: str) -> Finding:
         f"a part of {name} ({percent:.0f} % of the object, {_where(place)}) has normals that are turned by"
         f" {patch.degrees:.0f} ± {patch.uncertainty:.0f} degrees against what surrounds them.",
         "make this view's normals anew, or leave that part out, which the correction does.",
-        patch.degrees, "degrees", patch.uncertainty, None, "check.patch, of log_odds",
+        patch.degrees, "degrees", patch.uncertainty, threshold, "check.patch",
         {"share_percent": percent, "box": place, "log_odds": patch.significance},
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from meshopt.config import CheckConfig
 from meshopt.consistency.arrangement import CUT, Arrangement
 from meshopt.consistency.corrections import Mirrored, Rearranged
 from meshopt.consistency.extents import Placement
-from meshopt.consistency.findings import Finding, Severity, listed
+from meshopt.consistency.findings import Finding, listed, severity
 from meshopt.consistency.observation import Observation
 from meshopt.consistency.orientation import MISREAD, Orientation
 from meshopt.consistency.turns import vector_of
@@ -19,7 +19,6 @@ from meshopt.views import ViewSet
 
 SURE = 2.5  # standard deviations that a measurement has to be above nothing
 BENDING_ERROR = 0.25  # of a bending, as a share of it: measured, docs/consistency.md
-SEVERE = 2.5  # times the threshold from which on a finding makes a set inconsistent
 
 
 def of_order(views: ViewSet, order: Sequence[int], found: Sequence[Orientation]) -> Finding:
@@ -91,7 +90,7 @@ def of_placement(views: ViewSet, view: int, found: Placement, settings: CheckCon
     if abs(percent) > settings.zoom and abs(percent) > SURE * zoom_spread:
         findings.append(
             Finding(
-                "zoomed", _severity(abs(percent), settings.zoom), (name,),
+                "zoomed", severity(abs(percent), settings.zoom), (name,),
                 f"{name} shows the object {abs(percent):.1f} % {size} than the others.",
                 f"scale the picture by {found.zoom:.3f}, or let the correction do it.",
                 percent, "%", zoom_spread, settings.zoom, "check.zoom",
@@ -101,7 +100,7 @@ def of_placement(views: ViewSet, view: int, found: Placement, settings: CheckCon
     if shift > settings.shift and shift > SURE * uncertainty:
         findings.append(
             Finding(
-                "shifted", _severity(shift, settings.shift), (name,),
+                "shifted", severity(shift, settings.shift), (name,),
                 f"{name} shows the object {found.pixels:.1f} pixels ({shift:.1f} % of the image) off its place.",
                 f"move the picture by {found.right:+.1f} pixels to the right and {found.down:+.1f} down, or let the"
                 " correction do it.",
@@ -123,7 +122,7 @@ def of_turn(
     axis = vector / np.linalg.norm(vector)
     return [
         Finding(
-            "rotated", _severity(degrees, settings.rotation), (name,),
+            "rotated", severity(degrees, settings.rotation), (name,),
             f"the normals of {name} are turned by {degrees:.1f} ± {uncertainty:.1f} degrees about"
             f" ({axis[0]:+.2f}, {axis[1]:+.2f}, {axis[2]:+.2f}) against what the others tell.",
             "turn them back, which the correction does, or make this view's normals anew.",
@@ -140,7 +139,7 @@ def of_bending(seen: Sequence[Observation], settings: CheckConfig) -> list[Findi
         if degrees > settings.bending:
             findings.append(
                 Finding(
-                    "bent", _severity(degrees, settings.bending), (view.name,),
+                    "bent", severity(degrees, settings.bending), (view.name,),
                     f"the normals of {view.name} are bent by about {degrees:.0f} degrees (root mean square): they are"
                     " those of no surface.",
                     "make this view's normals anew, or estimate them from its colours; the reconstruction trusts them"
@@ -149,7 +148,3 @@ def of_bending(seen: Sequence[Observation], settings: CheckConfig) -> list[Findi
                 )
             )  # fmt: skip
     return findings
-
-
-def _severity(value: float, threshold: float) -> Severity:
-    return "inconsistent" if value > SEVERE * threshold else "suspect"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from meshopt.config import CheckConfig
 from meshopt.consistency import bends
 from meshopt.consistency.bends import Bend, Unbent, agreeing, field, find_bends, fitted, of_bend, rotated, splines
 from meshopt.consistency.corrections import Correction, Turned
@@ -149,10 +150,10 @@ def test_the_report_says_it_in_plain_data(small) -> None:
     assert plain["view"] == views.cameras[2].name
     assert np.array(plain["grid"]).shape == (5, 5, 3)
     assert isinstance(bend.correction, Correction)
-    finding = of_bend(views, bend)
+    finding = of_bend(views, bend, CheckConfig())
     assert (finding.code, finding.severity, finding.views) == ("bent", "suspect", (views.cameras[2].name,))
     assert "8.2 ± 1.1 degrees" in finding.message
-    assert of_bend(views, replace(bend, degrees=11.0)).severity == "inconsistent"
+    assert of_bend(views, replace(bend, degrees=11.0), CheckConfig()).severity == "inconsistent"
 
 
 def test_views_without_normals(small) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from meshopt.cameras import Camera
+from meshopt.config import CheckConfig
 from meshopt.consistency.bent_borders import fitted_to_jumps
 from meshopt.consistency.bent_regions import curl_responses, discs, matrix, overlap, turned_part
 from meshopt.consistency.normal_fields import normal_field
@@ -115,12 +116,12 @@ def test_findings_say_where_and_how_much():
     mask = np.zeros((100, 200), bool)
     mask[10:30, 20:60] = True
     patch = Patch(1, mask, 25.2, 1.3, 0.12, 4.0, np.array([0.4, 0.0, 0.0]))
-    (finding,) = patch_findings([patch], ["front", "left"])
+    (finding,) = patch_findings([patch], ["front", "left"], CheckConfig())
     assert (finding.code, finding.severity, finding.views) == ("bent_patch", "suspect", ("left",))
     assert finding.details["box"] == [0.1, 0.1, 0.3, 0.3]
     assert "12 % of the object, upper left of the image" in finding.message
     large = Patch(1, mask, 25.2, 1.3, 0.2, 4.0, np.array([0.4, 0.0, 0.0]))
-    assert patch_findings([large], ["front", "left"])[0].severity == "inconsistent"
+    assert patch_findings([large], ["front", "left"], CheckConfig())[0].severity == "inconsistent"
 
 
 def test_an_empty_view_has_no_patch():
