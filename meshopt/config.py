@@ -209,6 +209,8 @@ class CheckConfig(Settings):
     """Percent by which a view may show the object larger or smaller."""
     shift: float = Field(0.5, gt=0, le=100)
     """Percent of the image by which a view may be shifted."""
+    elevation: float = Field(2.0, gt=0, le=90)
+    """Degrees by which all cameras may stand higher or lower than is believed."""
     bending: float = Field(6.0, gt=0, le=180)
     """Degrees (root mean square) by which a view's normals may be bent away from those of any surface."""
     field: float = Field(4.0, gt=0, le=180)

@@ -94,6 +94,7 @@ def _unseen_by_silhouettes(tiny: ViewSet, small: ViewSet, surface: Mesh) -> list
     opposite silhouettes together, for which that surface tells nothing."""
     masks = tiny.masks.numpy() > 0.5
     backs = np.stack([camera.rotation[2] for camera in tiny.cameras])
+    compared = reduced(small, SIZE)
     alike: list[Correction] = [Mirrored(i) for i in range(len(masks))]
     turned: list[Correction] = []
     for i, j in combinations(range(len(masks)), 2):
@@ -101,9 +102,9 @@ def _unseen_by_silhouettes(tiny: ViewSet, small: ViewSet, surface: Mesh) -> list
             alike.append(_exchanged(len(masks), i, j))
         elif backs[i] @ backs[j] < OPPOSITE:
             turned.append(_exchanged(len(masks), i, j))
-    shared = shared_points(small, surface)
+    shared = shared_points(compared, surface)
     now = disagreement(shared).mean
-    better = [c for c in alike if disagreement(_changed(shared, c, small, surface)).mean < BETTER * now]
+    better = [c for c in alike if disagreement(_changed(shared, c, compared, surface)).mean < BETTER * now]
     likely = [(_uncovered(c.apply(tiny)), c) for c in better + turned]
     return [(after, c) for after, c in likely if after < CUT]
 

@@ -123,6 +123,38 @@ class Rearranged:
         return {"kind": "order", "picture_of": moved, "normals_carried": self.carried}
 
 
+@dataclass(frozen=True)
+class Tilted:
+    """All cameras moved up by `degrees` of elevation, still looking where they did. `carried`: normals stay as they are
+    in their camera's frame, else in the world's."""
+
+    degrees: float
+    carried: bool
+
+    def apply(self, views: ViewSet) -> ViewSet:
+        """The views with these cameras."""
+        angle = np.radians(self.degrees)
+        tilt = np.eye(4)
+        tilt[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        cameras = [replace(c, world_to_camera=_about_target(c, tilt)) for c in views.cameras]
+        normals = views.normals
+        if self.carried:
+            turns = [b.rotation.T @ a.rotation for a, b in zip(views.cameras, cameras, strict=True)]
+            normals = torch.einsum("vhwj,vij->vhwi", normals, _stacked(turns, normals))
+        return replace(views, cameras=tuple(cameras), normals=normals)
+
+    def as_plain(self, names: Sequence[str]) -> dict[str, Any]:
+        """The angle."""
+        return {"kind": "elevation", "degrees": self.degrees, "normals_carried": self.carried}
+
+
+def _about_target(camera: Camera, tilt: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "4 4"]:
+    """The camera turned, in its own frame, about where the scene's origin is."""
+    pose = camera.world_to_camera.copy()
+    pose[:3, :3] = tilt[:3, :3] @ pose[:3, :3]
+    return pose
+
+
 @dataclass(frozen=True, eq=False)
 class Discounted:
     """The normals of a part of a view made unknown: there, other views tell. `mask` over the whole picture, at any

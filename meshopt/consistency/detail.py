@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float32
 
+from meshopt import parallel
 from meshopt.config import DetailChecks
 from meshopt.consistency.findings import Finding
 from meshopt.consistency.observation import Observation
@@ -49,13 +50,14 @@ def measure_detail(views: ViewSet) -> list[Detail]:
     """Every view's detail at full resolution."""
     normals, masks = (t.detach().cpu().float().numpy() for t in (views.normals, views.masks))
     rgb = None if views.rgb is None else views.rgb.detach().cpu().float().numpy()
-    result = []
-    for i, (normal, mask) in enumerate(zip(normals, masks, strict=True)):
-        solid = mask > 0.99
-        sigma, error = edge_width(normal, solid, STRONG)
+
+    def measured(i: int) -> Detail:
+        solid = masks[i] > 0.99
+        sigma, error = edge_width(normals[i], solid, STRONG)
         rgb_sigma = None if rgb is None else edge_width(rgb[i], solid, STRONG / 3)[0]
-        result.append(Detail(i, sigma, error, rgb_sigma, blockiness(normal, solid)))
-    return result
+        return Detail(i, sigma, error, rgb_sigma, blockiness(normals[i], solid))
+
+    return parallel.run(measured, [(i,) for i in range(len(views))])
 
 
 def edge_width(

@@ -17,6 +17,7 @@ from meshopt.consistency.bends import agreeing, find_bends, of_bend
 from meshopt.consistency.content import SurfaceColours, check_content
 from meshopt.consistency.corrections import Correction, Discounted, Placed, Rearranged, Turned
 from meshopt.consistency.detail import check_detail
+from meshopt.consistency.elevations import estimate_elevation
 from meshopt.consistency.extents import Placement, estimate_placements
 from meshopt.consistency.findings import Finding
 from meshopt.consistency.leave_out import check_left_out
@@ -33,6 +34,8 @@ from meshopt.optimize.sampling import sample_views
 from meshopt.views import ViewSet
 
 GRID = 64  # voxels along the scene of the surface on which normals are compared
+SEVERAL = 2  # views of wrong size or place from which on all cameras may stand elsewhere, ...
+FEWER = 0.5  # ... and share of them that may be left when they do
 WORSE = 1.1  # times as much disagreement after turning normals: then it was wrong
 
 
@@ -140,7 +143,7 @@ def _arrangement(done: Examination) -> None:
 
 def _placement(done: Examination) -> None:
     """Sizes and places: first what silhouettes tell, then, along what they do not, the normals."""
-    placements = estimate_placements(done.views)
+    placements = _elevated(done, estimate_placements(done.views))
     done.placements = list(placements)
     for v, placement in enumerate(placements):
         if not reports.of_placement(done.views, v, placement, done.settings):
@@ -149,7 +152,8 @@ def _placement(done: Examination) -> None:
             done.change(_placed(done.views, v, placement))
     sliding = [v for v, placement in enumerate(placements) if placement.unseen is not None]
     while sliding:
-        slides = {v: slide(placements[v], aligned(done.small, v), done.scale) for v in sliding}
+        shifts = parallel.run(aligned, [(done.small, v) for v in sliding])
+        slides = {v: slide(placements[v], shift, done.scale) for v, shift in zip(sliding, shifts, strict=True)}
         v = max(slides, key=lambda v: slides[v].pixels)
         if not reports.of_placement(done.views, v, slides[v], done.settings):
             break
@@ -161,6 +165,27 @@ def _placement(done: Examination) -> None:
         if found:
             done.findings += found
             done.corrections.append(_placed(done.views, v, placement))
+
+
+def _elevated(done: Examination, placements: list[Placement]) -> list[Placement]:
+    """Sizes and places; where several are wrong, those after mending the elevation, if that is what is wrong."""
+    wrong = _misplaced(done, done.views, placements)
+    if wrong < SEVERAL:
+        return placements
+    found = estimate_elevation(done.small)
+    if found is None:
+        return placements
+    after = estimate_placements(found.correction.apply(done.views))
+    if _misplaced(done, found.correction.apply(done.views), after) > FEWER * wrong:
+        return placements
+    done.findings.append(reports.of_elevation(found, done.settings))
+    done.mend(found.correction)
+    return after
+
+
+def _misplaced(done: Examination, views: ViewSet, placements: list[Placement]) -> int:
+    """In how many views."""
+    return sum(bool(reports.of_placement(views, v, place, done.settings)) for v, place in enumerate(placements))
 
 
 def _placed(views: ViewSet, view: int, placement: Placement) -> Placed:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from meshopt import raster
+from meshopt import parallel, raster
 from meshopt.cameras import Camera
 from meshopt.consistency.surface import CLEAR, SharedPoints
 from meshopt.mesh import Mesh
@@ -21,15 +21,16 @@ SCALE = 15.0  # degrees from the others' mean at which one of them counts a quar
 def disagreement_maps(views: ViewSet, surface: Mesh, shared: SharedPoints) -> Float[np.ndarray, "V h w"]:
     """Degrees between each pixel's normal and the robust mean of what the other views show there; NaN where no other
     view sees the point, or not well."""
-    maps = []
-    for v, camera in enumerate(views.cameras):
+
+    def map_of(v: int) -> Float[np.ndarray, "h w"]:
         others = [k for k in range(len(views)) if k != v]
         rest = SharedPoints(shared.points, shared.outward, shared.normals[others], shared.weight[others])
-        shown = shown_by_others(surface, rest, camera, views.resolution)
+        shown = shown_by_others(surface, rest, views.cameras[v], views.resolution)
         cosine = (shown[..., :3] * views.normals[v]).sum(-1).clamp(-1, 1)
         seen = (shown[..., 3] > CLEAR) & (views.masks[v] > 0.5)
-        maps.append(torch.where(seen, torch.rad2deg(torch.arccos(cosine)), torch.nan).numpy())
-    return np.stack(maps)
+        return np.asarray(torch.where(seen, torch.rad2deg(torch.arccos(cosine)), torch.nan))
+
+    return np.stack(parallel.run(map_of, [(v,) for v in range(len(views))]))
 
 
 def shown_by_others(

@@ -12,6 +12,7 @@ from itertools import permutations, product
 import numpy as np
 from jaxtyping import Float
 
+from meshopt import parallel
 from meshopt.cameras import Camera
 from meshopt.frames.evidence import measure
 from meshopt.frames.evidence import observe as evidence
@@ -54,7 +55,7 @@ class Orientation:
 def orientations(views: ViewSet) -> list[Orientation]:
     """Of every view."""
     normals, masks = (t.detach().cpu().float().numpy() for t in (views.normals, views.masks))
-    return [_oriented(normals[v], masks[v], views.cameras, v) for v in range(len(views))]
+    return parallel.run(_oriented, [(normals[v], masks[v], views.cameras, v) for v in range(len(views))])
 
 
 def _oriented(normals: np.ndarray, mask: np.ndarray, cameras: Sequence[Camera], view: int) -> Orientation:

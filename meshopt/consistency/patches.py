@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
+from meshopt import parallel
 from meshopt.config import CheckConfig
 from meshopt.consistency.bent_borders import evidence, fitted_to_jumps, jumps
 from meshopt.consistency.bent_regions import (
@@ -82,11 +83,12 @@ def find_patches(
     across its border. `disagreement`: degrees from what other views show, NaN where they show nothing; ignored where
     its resolution is not the observations'.
     """
-    found = []
-    for k, view in enumerate(observations):
-        degrees = None if disagreement is None or disagreement[k].shape != view.mask.shape else disagreement[k]
-        found += patches_of(view, degrees)
-    return found
+    known: list[np.ndarray | None] = [None] * len(observations)
+    if disagreement is not None:
+        shapes = zip(disagreement, observations, strict=True)
+        known = [degrees if degrees.shape == view.mask.shape else None for degrees, view in shapes]
+    found = parallel.run(patches_of, list(zip(observations, known, strict=True)))
+    return [patch for patches in found for patch in patches]
 
 
 def patches_of(observation: Observation, degrees: Float[np.ndarray, "h w"] | None) -> list[Patch]:

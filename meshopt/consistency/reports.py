@@ -10,6 +10,7 @@ from jaxtyping import Float
 from meshopt.config import CheckConfig
 from meshopt.consistency.arrangement import CUT, Arrangement
 from meshopt.consistency.corrections import Mirrored, Rearranged
+from meshopt.consistency.elevations import Elevation
 from meshopt.consistency.extents import Placement
 from meshopt.consistency.findings import Finding, listed, severity
 from meshopt.consistency.observation import Observation
@@ -76,6 +77,19 @@ def _moved(
         f"the pictures of {listed(list(moved))} stand in each other's place: {pairs} ({evidence}).",
         "exchange the files, or let the correction do it.",
         value, unit, None, threshold, source, {"picture_of": moved},
+    )  # fmt: skip
+
+
+def of_elevation(found: Elevation, settings: CheckConfig) -> Finding:
+    """All cameras stand higher or lower than is believed."""
+    degrees, (before, after) = found.degrees, found.apart
+    return Finding(
+        "elevation", severity(abs(degrees), settings.elevation), (),
+        f"all views look as if taken {abs(degrees):.0f} ± {found.uncertainty:.0f} degrees"
+        f" {'higher' if degrees > 0 else 'lower'} than their cameras stand (normals apart {before:.0f} to {after:.0f}"
+        " degrees).",
+        "give the cameras that the views were made with (--rig, or cameras.json), or let the correction do it.",
+        degrees, "degrees", found.uncertainty, settings.elevation, "check.elevation", {"degrees": list(found.apart)},
     )  # fmt: skip
 
 

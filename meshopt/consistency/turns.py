@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
+from meshopt import parallel
 from meshopt.consistency.observation import Observation
 from meshopt.consistency.surface import SharedPoints, disagreement
 from meshopt.consistency.turn_evidence import Agreement, Equations, integrability, rim
@@ -28,6 +29,7 @@ TRUST = {  # how many times more than its residuals scatter each kind errs, and 
 APART = 0.05  # ... and of agreement that share of the mean disagreement
 BENT = {"integrability": 0.2, "rim": 0.1}  # ... and that share of the bending on top
 ROUNDS = 4
+SETTLED = np.radians(0.05)  # step of a round after which there are no more
 STRAIGHTENED = 2  # steps that take away a turn before the bending is measured
 FEW = 20  # equations; fewer say nothing
 COMMON = np.radians(2.0)  # a common turn below that is taken for chance
@@ -75,13 +77,14 @@ def estimate_turns(views: Sequence[Observation], shared: SharedPoints | None) ->
     covariance: np.ndarray = np.eye(3 * count)
     apart = 0.0 if shared is None else np.radians(disagreement(shared).mean)
     agreed = TRUST["agreement"][0], float(np.hypot(TRUST["agreement"][1], APART * apart))
-    bent = [_bent(view) for view in views]
+    bent = parallel.run(_bent, [(view,) for view in views])
     for _ in range(ROUNDS):
         information, right = np.zeros((3 * count, 3 * count)), np.zeros(3 * count)
+        told = parallel.run(_absolute, list(zip(views, turns, bent, strict=True)))
         for v, view in enumerate(views):
             part = slice(3 * v, 3 * v + 3)
             into = view.camera.rotation
-            for info, mean in _absolute(view, into @ turns[v] @ into.T, bent[v]):
+            for info, mean in told[v]:
                 information[part, part] += into.T @ info @ into
                 right[part] += into.T @ info @ mean
         if shared is not None:
@@ -96,6 +99,8 @@ def estimate_turns(views: Sequence[Observation], shared: SharedPoints | None) ->
         step *= min(1.0, FARTHEST / max(longest, 1e-9))
         turns = [rotation(step[3 * v : 3 * v + 3]) @ turns[v] for v in range(count)]
         covariance = np.linalg.inv(total)
+        if longest < SETTLED:
+            break
     vectors = _without_common([vector_of(t) for t in turns])
     return [Turn(w, covariance[3 * v : 3 * v + 3, 3 * v : 3 * v + 3]) for v, w in enumerate(vectors)]
 
@@ -109,8 +114,10 @@ def _bent(view: Observation) -> float:
 
 
 def _absolute(view: Observation, turn: np.ndarray, bent: float) -> list[tuple[np.ndarray, np.ndarray]]:
-    """What a view, its normals turned already (camera frame), says by itself: information and mean by kind. The more
-    they are bent, the less they tell."""
+    """What a view, its normals turned already (world frame), says by itself: information and mean by kind (camera
+    frame). The more they are bent, the less they tell."""
+    into = view.camera.rotation
+    turn = into @ turn @ into.T
     return [
         gaussian(kind(view, turn), (TRUST[name][0], float(np.hypot(TRUST[name][1], BENT[name] * bent))))
         for name, kind in (("integrability", integrability), ("rim", rim))

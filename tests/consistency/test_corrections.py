@@ -10,7 +10,16 @@ import pytest
 import torch
 
 from meshopt.cameras import Camera
-from meshopt.consistency.corrections import Correction, Discounted, Mirrored, Placed, Rearranged, Turned, corrected
+from meshopt.consistency.corrections import (
+    Correction,
+    Discounted,
+    Mirrored,
+    Placed,
+    Rearranged,
+    Tilted,
+    Turned,
+    corrected,
+)
 from meshopt.consistency.turns import rotation
 from meshopt.evaluate.corruptions import corrupt
 from meshopt.views import Source, ViewSet
@@ -24,6 +33,7 @@ ALL: tuple[Correction, ...] = (
     Rearranged(ORDER, carried=True),
     Rearranged(ORDER, carried=False),
     Discounted(2, np.eye(64, dtype=bool)),
+    Tilted(8.0, carried=True),
 )
 
 
@@ -152,7 +162,7 @@ def test_input_stays_and_report_is_plain(views: ViewSet, correction: Correction)
     assert changed.normals.dtype == views.normals.dtype
     plain = correction.as_plain([camera.name for camera in views.cameras])
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
-    assert plain["kind"] in ("normals", "placement", "mirror", "order", "discount")
+    assert plain["kind"] in ("normals", "placement", "mirror", "order", "discount", "elevation")
     without = correction.apply(ViewSet(views.cameras, views.normals, views.masks))
     assert without.rgb is None
     assert torch.equal(without.normals, changed.normals)
