@@ -203,6 +203,11 @@ class CheckConfig(Settings):
     """Stop before texturing where views are inconsistent."""
     deep: bool = False
     """Leave every view out in turn, and half of them, and compare the shapes: seconds more."""
+    reading: float = Field(0.05, gt=0, le=1)
+    """By how much (0 to 1) another way to read a view's normals has to fit better."""
+    uncovered: float = Field(0.02, gt=0, le=1)
+    """Share of the silhouettes, sum over the views, that the hull of all may leave uncovered before other orders are
+    tried."""
     rotation: float = Field(2.5, gt=0, le=180)
     """Degrees by which a view's normals may be turned as a whole."""
     zoom: float = Field(1.0, gt=0, le=100)

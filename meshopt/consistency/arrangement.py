@@ -23,7 +23,6 @@ from meshopt.views import ViewSet
 HULL_SIZE, HULL_STEPS = 64, 32  # pixels of the silhouettes whose hull is tried, and voxels along the scene
 SIZE, GRID = 128, 40  # pixels and voxels with which the normals are compared, ...
 CLOSE, FINE = 1.1, 64  # ... and voxels, where arrangements are so close (ratio of their disagreement)
-CUT = 0.02  # share of silhouettes left uncovered, sum over the views, from which on something does not fit
 MENDED = 0.4  # share of it that may be left for an arrangement to be tried further
 TRIED = 4  # arrangements of which the normals are compared
 BETTER = 0.9  # ratio to which the normals' disagreement has to fall ...
@@ -49,17 +48,18 @@ class Arrangement:
     degrees: tuple[float, float]
 
 
-def rearranged(views: ViewSet, small: ViewSet, surface: Mesh | None) -> Arrangement | None:
+def rearranged(views: ViewSet, small: ViewSet, surface: Mesh | None, cut: float) -> Arrangement | None:
     """The arrangement that fits better than the given one, if there is one.
 
-    `small` are the views at the resolution at which they are compared, `surface` the rough one made of them.
+    `small` are the views at the resolution at which they are compared, `surface` the rough one made of them. `cut`:
+    share of silhouettes left uncovered, sum over the views, from which on something does not fit.
     """
     if len(views) < LEAST_VIEWS:
         return None
     tiny = reduced(small, HULL_SIZE)
     before = _uncovered(tiny)
-    if before < CUT:
-        likely = [] if surface is None else _unseen_by_silhouettes(tiny, small, surface)
+    if before < cut:
+        likely = [] if surface is None else _unseen_by_silhouettes(tiny, small, surface, cut)
     else:
         found = sorted(
             ((_uncovered(c.apply(tiny)), k, c) for k, c in enumerate(_corrections(len(views)))), key=lambda t: t[:2]
@@ -77,7 +77,7 @@ def rearranged(views: ViewSet, small: ViewSet, surface: Mesh | None) -> Arrangem
         rivals = [(_degrees(c.apply(small), FINE) * _reluctance(c), after, c) for _, after, c in rivals]
         now = _degrees(small, FINE)
     degrees, after, correction = min(rivals, key=itemgetter(0))
-    needed = NO_WORSE if before >= CUT and after < DECISIVE * before else BETTER
+    needed = NO_WORSE if before >= cut and after < DECISIVE * before else BETTER
     if degrees >= needed * now:
         return None
     return Arrangement(correction, (before, after), (now, degrees))
@@ -89,7 +89,7 @@ def _reluctance(correction: Correction) -> float:
     return FIRST_MOVED if moved else 1.0
 
 
-def _unseen_by_silhouettes(tiny: ViewSet, small: ViewSet, surface: Mesh) -> list[tuple[float, Correction]]:
+def _unseen_by_silhouettes(tiny: ViewSet, small: ViewSet, surface: Mesh, cut: float) -> list[tuple[float, Correction]]:
     """What leaves silhouettes as they are and makes the normals agree better on the surface as it is, and what mirrors
     opposite silhouettes together, for which that surface tells nothing."""
     masks = tiny.masks.numpy() > 0.5
@@ -106,7 +106,7 @@ def _unseen_by_silhouettes(tiny: ViewSet, small: ViewSet, surface: Mesh) -> list
     now = disagreement(shared).mean
     better = [c for c in alike if disagreement(_changed(shared, c, compared, surface)).mean < BETTER * now]
     likely = [(_uncovered(c.apply(tiny)), c) for c in better + turned]
-    return [(after, c) for after, c in likely if after < CUT]
+    return [(after, c) for after, c in likely if after < cut]
 
 
 def _changed(shared: SharedPoints, correction: Correction, small: ViewSet, surface: Mesh) -> SharedPoints:

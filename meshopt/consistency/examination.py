@@ -24,7 +24,7 @@ from meshopt.consistency.leave_out import check_left_out
 from meshopt.consistency.maps import disagreement_maps
 from meshopt.consistency.masks import check_masks
 from meshopt.consistency.observation import Observation, observe
-from meshopt.consistency.orientation import MISREAD, orientations
+from meshopt.consistency.orientation import orientations
 from meshopt.consistency.patches import find_patches, patch_findings
 from meshopt.consistency.registration import aligned, joined, slide
 from meshopt.consistency.surface import disagreement, reduced, reduced_colours, rough_surface, shared_points
@@ -122,22 +122,22 @@ def examine(views: ViewSet, settings: CheckConfig) -> Examination:
 def _orientation(done: Examination) -> None:
     """Normals of a view that are written otherwise, or belong to another view's camera."""
     found = orientations(done.views)
-    wrong = {v: o for v, o in enumerate(found) if o.lead > MISREAD}
+    wrong = {v: o for v, o in enumerate(found) if o.lead > done.settings.reading}
     moved = {v: o.best.picture_of for v, o in wrong.items() if o.best.picture_of is not None}
     if moved and sorted(moved.values()) == sorted(moved):
         order = tuple(moved.get(v, v) for v in range(len(found)))
-        done.findings.append(reports.of_order(done.views, order, found))
+        done.findings.append(reports.of_order(done.views, order, found, done.settings))
         done.mend(Rearranged(order, carried=False))
         wrong = {v: o for v, o in wrong.items() if v not in moved}
     for v, o in wrong.items():
-        done.findings.append(reports.of_axes(done.views, v, o))
+        done.findings.append(reports.of_axes(done.views, v, o, done.settings))
         done.mend(Turned(v, o.best.matrix))
 
 
 def _arrangement(done: Examination) -> None:
-    found = rearranged(done.views, done.small, done.surface)
+    found = rearranged(done.views, done.small, done.surface, done.settings.uncovered)
     if found is not None:
-        done.findings.append(reports.of_arrangement(done.views, found))
+        done.findings.append(reports.of_arrangement(done.views, found, done.settings))
         done.mend(found.correction)
 
 

@@ -18,7 +18,6 @@ from meshopt.frames.evidence import measure
 from meshopt.frames.evidence import observe as evidence
 from meshopt.views import ViewSet
 
-MISREAD = 0.05  # lead of another reading of a view's normals from which on it is the right one
 DIFFERENT = 0.3  # root mean square difference of the normals from which on another reading is another
 SIGNED = tuple(
     np.eye(3)[list(order)] * np.array(signs)[:, None]

@@ -8,13 +8,13 @@ import numpy as np
 from jaxtyping import Float
 
 from meshopt.config import CheckConfig
-from meshopt.consistency.arrangement import CUT, Arrangement
+from meshopt.consistency.arrangement import Arrangement
 from meshopt.consistency.corrections import Mirrored, Rearranged
 from meshopt.consistency.elevations import Elevation
 from meshopt.consistency.extents import Placement
 from meshopt.consistency.findings import Finding, listed, severity
 from meshopt.consistency.observation import Observation
-from meshopt.consistency.orientation import MISREAD, Orientation
+from meshopt.consistency.orientation import Orientation
 from meshopt.consistency.turns import vector_of
 from meshopt.views import ViewSet
 
@@ -22,14 +22,14 @@ SURE = 2.5  # standard deviations that a measurement has to be above nothing
 BENDING_ERROR = 0.25  # of a bending, as a share of it: measured, docs/consistency.md
 
 
-def of_order(views: ViewSet, order: Sequence[int], found: Sequence[Orientation]) -> Finding:
+def of_order(views: ViewSet, order: Sequence[int], found: Sequence[Orientation], settings: CheckConfig) -> Finding:
     """Pictures whose normals fit another camera."""
     lead = min(found[v].lead for v, k in enumerate(order) if k != v)
     evidence = f"normals fit better by {lead:.2f} of 1"
-    return _moved(views, order, evidence, lead, "score", MISREAD, "meshopt.consistency.orientation.MISREAD")
+    return _moved(views, order, evidence, lead, "score", settings.reading, "check.reading")
 
 
-def of_axes(views: ViewSet, view: int, found: Orientation) -> Finding:
+def of_axes(views: ViewSet, view: int, found: Orientation, settings: CheckConfig) -> Finding:
     """Normals that are written otherwise than the other views'."""
     name, best = views.cameras[view].name, found.best
     if best.picture_of is not None:
@@ -42,18 +42,18 @@ def of_axes(views: ViewSet, view: int, found: Orientation) -> Finding:
     return Finding(
         code, "inconsistent", (name,), f"{what} fits better (by {found.lead:.2f} of 1).",
         "write this view's normals as the others', or let the correction do it.",
-        found.lead, "score", None, MISREAD, "meshopt.consistency.orientation.MISREAD", details,
+        found.lead, "score", None, settings.reading, "check.reading", details,
     )  # fmt: skip
 
 
-def of_arrangement(views: ViewSet, found: Arrangement) -> Finding:
+def of_arrangement(views: ViewSet, found: Arrangement, settings: CheckConfig) -> Finding:
     """A mirrored view, or pictures in the wrong places."""
     before, after = found.degrees
     evidence = (
         f"silhouettes left uncovered {100 * found.uncovered[0]:.0f} % to {100 * found.uncovered[1]:.0f} %,"
         f" normals apart {before:.0f} to {after:.0f} degrees"
     )
-    threshold = CUT, "meshopt.consistency.arrangement.CUT"
+    threshold = settings.uncovered, "check.uncovered"
     if isinstance(found.correction, Mirrored):
         name = views.cameras[found.correction.view].name
         return Finding(

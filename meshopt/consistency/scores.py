@@ -17,7 +17,8 @@ from jaxtyping import Float
 from scipy.spatial import cKDTree
 
 from meshopt import parallel
-from meshopt.consistency.corrections import Correction, Mirrored, Placed, Rearranged, Turned
+from meshopt.consistency.bends import Unbent
+from meshopt.consistency.corrections import Correction, Mirrored, Placed, Rearranged, Tilted, Turned
 from meshopt.initial.hull import uncovered_shares
 from meshopt.mesh import Mesh
 
@@ -76,6 +77,10 @@ def size_of(correction: Correction, count: int) -> Float[np.ndarray, "V"]:
         sizes[correction.view] = 100 * PER_PERCENT * (moved + abs(correction.zoom - 1) / 2)
     elif isinstance(correction, Mirrored):
         sizes[correction.view] = GROSS
+    elif isinstance(correction, Unbent):
+        sizes[correction.view] = np.degrees(np.sqrt(np.square(correction.grid).sum(-1).mean()))
+    elif isinstance(correction, Tilted):
+        sizes[:] = abs(correction.degrees)
     elif isinstance(correction, Rearranged):
         sizes[[k for k, picture in enumerate(correction.order) if picture != k]] = GROSS
     return sizes

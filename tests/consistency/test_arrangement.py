@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from meshopt.config import CheckConfig
 from meshopt.consistency.arrangement import Arrangement, rearranged
 from meshopt.consistency.corrections import Mirrored, Rearranged
 from meshopt.evaluate.corruptions import corrupt
@@ -15,7 +16,7 @@ from meshopt.views import ViewSet
 
 def found(shapes: SimpleNamespace, views: ViewSet) -> Arrangement | None:
     small, surface, _ = shapes.compared(views)
-    return rearranged(views, small, surface)
+    return rearranged(views, small, surface, CheckConfig().uncovered)
 
 
 def exchanged(views: ViewSet, i: int, j: int) -> ViewSet:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from meshopt.config import CheckConfig
 from meshopt.consistency.corrections import Turned
-from meshopt.consistency.examination import MISREAD
 from meshopt.consistency.orientation import SIGNED, orientations
 
+READING = CheckConfig().reading
 SWAP = np.array([[0.0, 1, 0], [1, 0, 0], [0, 0, 1]])
 AXES = {"flip x": np.diag([-1.0, 1, 1]), "flip y": np.diag([1.0, -1, 1]), "flip z": np.diag([1.0, 1, -1])}
 WRONG = {**AXES, "swap xy": SWAP, "swap yz": SWAP[::-1][:, ::-1], "cycle": np.roll(np.eye(3), 1, 0)}
@@ -17,7 +18,7 @@ WRONG = {**AXES, "swap xy": SWAP, "swap yz": SWAP[::-1][:, ::-1], "cycle": np.ro
 @pytest.mark.parametrize("rig", ["unique3d", "wonder3d", "zero123plus"])
 def test_clean_views_are_read_rightly(small, rig: str) -> None:
     for found in orientations(small(rig)):
-        assert found.lead < 0.5 * MISREAD
+        assert found.lead < 0.5 * READING
         assert 0.0 <= found.score <= 1.0
 
 
@@ -28,9 +29,9 @@ def test_what_is_wrong_is_undone(small, what: str, rig: str, place: int, frame: 
     turn = views.cameras[place].rotation
     matrix = WRONG[what] if frame == "world" else turn.T @ WRONG[what] @ turn
     found = orientations(Turned(place, matrix).apply(views))
-    assert found[place].lead > MISREAD
+    assert found[place].lead > READING
     assert found[place].best.matrix @ matrix == pytest.approx(np.eye(3), abs=1e-6)
-    assert all(other.lead < 0.5 * MISREAD for v, other in enumerate(found) if v != place)
+    assert all(other.lead < 0.5 * READING for v, other in enumerate(found) if v != place)
 
 
 def test_axes_are_named(small) -> None:
@@ -45,7 +46,7 @@ def test_normals_of_another_camera_are_named(small) -> None:
     views = small("wonder3d")
     turn = views.cameras[2].rotation.T @ views.cameras[3].rotation
     found = orientations(Turned(2, turn.T).apply(views))[2]
-    assert found.lead > MISREAD
+    assert found.lead > READING
     assert found.best.picture_of == 3
     assert found.best.matrix == pytest.approx(turn)
 
