@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float, Float32
 
 from meshopt.config import MaskChecks
 from meshopt.consistency.findings import Finding, listed
@@ -17,16 +17,21 @@ from meshopt.consistency.hulls import Contradiction, contradictions, facing_rim
 from meshopt.consistency.observation import Observation
 from meshopt.views import ViewSet
 
+FACING = 0.5  # cosine to the camera all around a hole in a flat side, ...
+FLAT, SAME = 0.7, 0.985  # ... and share of the normals there that are the same: cosine to their median
+
 
 @dataclass(frozen=True, eq=False)
 class Hole:
     """A hole that the silhouette encloses. `percent` of the silhouette; `facing`: how much more (cosine) the normals
-    face the camera all around it than along the outline; `region` over the observation's pixels."""
+    face the camera all around it than along the outline; `region` over the observation's pixels. Not `sure`: in a flat
+    side of an object whose outline faces the camera as well, where a hole with sharp edges looks the same."""
 
     view: int
     percent: float
     facing: float
     region: Bool[np.ndarray, "h w"]
+    sure: bool
 
 
 def check_masks(views: ViewSet, observations: Sequence[Observation], thresholds: MaskChecks) -> list[Finding]:
@@ -62,10 +67,18 @@ def holes(observation: Observation, thresholds: MaskChecks) -> list[Hole]:
         around = rim & (cv2.dilate(region.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0)
         elsewhere = cosine[rim & ~around]
         if around.any() and len(elsewhere):
-            facing = float(np.quantile(cosine[around], 0.25) - elsewhere.mean())
-            if facing > thresholds.hole_facing:
-                result.append(Hole(observation.number, float(percent[label]), facing, region))
+            low = float(np.quantile(cosine[around], 0.25))
+            facing, flat = low - float(elsewhere.mean()), _alike(observation.normals[around])
+            sure = facing > thresholds.hole_facing
+            if sure or (low > FACING and flat > FLAT):
+                result.append(Hole(observation.number, float(percent[label]), facing, region, sure))
     return result
+
+
+def _alike(normals: Float[np.ndarray, "K 3"]) -> float:
+    """Share of them that differ little from their median."""
+    median = np.median(normals, axis=0)
+    return float((normals @ (median / max(float(np.linalg.norm(median)), 1e-6)) > SAME).mean())
 
 
 def contradiction_findings(
@@ -138,9 +151,10 @@ def _hole_finding(one: Hole, names: Sequence[str], thresholds: MaskChecks) -> Fi
     name = names[one.view]
     return Finding(
         "mask_hole",
-        "suspect",
+        "suspect" if one.sure else "note",
         (name,),
-        f"The mask of {name} has a hole of {one.percent:.1f} % of the silhouette around which the surface goes on.",
+        f"The mask of {name} has a hole of {one.percent:.1f} % of the silhouette around which the surface goes on"
+        + ("." if one.sure else ", flat: one with sharp edges, or none."),
         f"Make the mask of {name} anew (--matting), unless the object has this hole.",
         value=one.percent,
         unit="% of the silhouette",

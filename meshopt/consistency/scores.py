@@ -2,8 +2,8 @@
 
 What can be mended tells by itself: the rough surface of the views as they are is compared with that of the views as
 mended, and the result is expected to be displaced by a share of it. What cannot be mended, or is too little to be, is
-counted by its kind. The shares are rounded from reconstructions of 47 damaged sets of benchmarks/consistency_damage.py,
-all of its objects; PER_PATCH rests on three.
+counted by its kind. The shares are rounded from reconstructions of 60 damaged sets of benchmarks/consistency_damage.py,
+all of its objects; those of patches, repeats and holes rest on three sets or fewer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scipy.spatial import cKDTree
 
 from meshopt import parallel
 from meshopt.consistency.bends import Unbent
-from meshopt.consistency.corrections import Correction, Mirrored, Placed, Rearranged, Tilted, Turned
+from meshopt.consistency.corrections import Correction, Discounted, Mirrored, Placed, Rearranged, Tilted, Turned
 from meshopt.initial.hull import uncovered_shares
 from meshopt.mesh import Mesh
 
@@ -26,14 +26,16 @@ if TYPE_CHECKING:
     from meshopt.consistency.examination import Examination
 
 # Percent of the object's diagonal by which the result is displaced, ...
-PER_MOVED = 0.4  # per percent by which mending moves the rough surface
+PER_MOVED = 0.42  # per percent by which mending moves the rough surface, ...
+PER_PLACED = 0.28  # ... where only sizes and places are mended
 NO_SURFACE = 10.0  # ... percent at most, and where the views as they are have none
-PER_TURN = 0.05  # per degree of turns that are not mended, mean over the views
-PER_SHIFT = 0.5  # per percent of the image (or two of size) that is not mended, likewise
-PER_BEND = 0.014  # per degree of bending, root mean square over the views
-PER_UNCOVERED = 0.7  # per share of the silhouettes, mean, that the hull of all leaves uncovered after mending
-PER_PATCH = 0.04  # per degree of a bent patch and share of the object, mean over the views
-PER_FINDING = {"janus": 0.5, "normals_blurred": 0.02}  # per unit of its value, mean over the views
+PER_TURN = 0.035  # per degree of turns that are not mended, mean over the views
+PER_SHIFT = 0.2  # per percent of the image (or two of size) that is not mended, likewise
+PER_FIELD = 0.04  # per degree of smooth bending that is mended, mean over the views
+PER_BEND = 0.024  # per degree of bending that is left, root mean square over the views
+PER_UNCOVERED = 0.6  # per share of the silhouettes, mean, that the hull of all leaves uncovered after mending
+PER_PATCH = 0.06  # per degree of a bent patch and share of the object, mean over the views
+PER_FINDING = {"janus": 0.9, "normals_blurred": 0.08, "mask_hole": 1.0}  # per unit of its value, mean over the views
 
 SURE = 3.0, 1.0  # standard deviations of turns and of placements that are chance
 USUAL, MOST = 2.0, 4.0  # bending that is normal: times that of the median view, which counts up to so many degrees
@@ -61,8 +63,9 @@ def _mended(done: Examination) -> Float[np.ndarray, "V"]:
     sizes = sum((size_of(c, len(done.views)) for c in done.corrections), np.zeros(len(done.views)))
     if not sizes.any():
         return sizes
-    moved = displacement(done.given_surface, done.surface)
-    return PER_MOVED * moved * sizes / sizes.sum()
+    kinds = {type(correction) for correction in done.corrections} - {Discounted, Unbent}
+    share = PER_PLACED if kinds == {Placed} else PER_MOVED
+    return share * displacement(done.given_surface, done.surface) * sizes / sizes.sum()
 
 
 def size_of(correction: Correction, count: int) -> Float[np.ndarray, "V"]:
@@ -77,8 +80,6 @@ def size_of(correction: Correction, count: int) -> Float[np.ndarray, "V"]:
         sizes[correction.view] = 100 * PER_PERCENT * (moved + abs(correction.zoom - 1) / 2)
     elif isinstance(correction, Mirrored):
         sizes[correction.view] = GROSS
-    elif isinstance(correction, Unbent):
-        sizes[correction.view] = np.degrees(np.sqrt(np.square(correction.grid).sum(-1).mean()))
     elif isinstance(correction, Tilted):
         sizes[:] = abs(correction.degrees)
     elif isinstance(correction, Rearranged):
@@ -130,12 +131,14 @@ def _uncovered(done: Examination) -> Float[np.ndarray, "V"]:
 
 
 def _found(done: Examination) -> Float[np.ndarray, "V"]:
-    """Findings that no correction mends."""
+    """Findings that count by their values."""
     names = [camera.name for camera in done.views.cameras]
     parts = np.zeros(len(names))
     for finding in done.findings:
         value = PER_FINDING.get(finding.code, 0.0) * abs(finding.value or 0.0)
         if finding.code == "bent_patch":
             value = PER_PATCH * abs(finding.value or 0.0) * finding.details["share_percent"] / 100
+        elif finding.code == "bent" and finding.threshold_from == "check.field":
+            value = PER_FIELD * abs(finding.value or 0.0)
         parts[[names.index(name) for name in finding.views]] += value
     return parts / len(names)

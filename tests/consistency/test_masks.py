@@ -159,3 +159,16 @@ def test_masks_that_the_loader_found_different_are_told(scenery) -> None:
 def test_two_views_cannot_contradict_each_other(scenery) -> None:
     views = scenery.figure("unique3d")
     assert contradictions(observe(views)[:2], HullChecks()) == ()
+
+
+def test_hole_in_a_flat_side_is_a_note(scenery) -> None:
+    """A plate: its outline faces the camera as much as the hole does."""
+    view = observe(scenery.figure("unique3d"))[0]
+    rows, columns = np.mgrid[: view.mask.shape[0], : view.mask.shape[1]] / view.mask.shape[0] - 0.5
+    mask = ((np.abs(rows) < 0.3) & (np.abs(columns) < 0.3) & (np.hypot(rows, columns - 0.1) > 0.08)).astype(np.float32)
+    plate = replace(view, mask=mask, normals=mask[..., None] * np.array([0.3, 0.0, 0.954], np.float32))
+    (hole,) = holes(plate, MaskChecks())
+    assert not hole.sure
+    assert hole.percent == pytest.approx(100 * np.pi * 0.08**2 / (0.36 - np.pi * 0.08**2), rel=0.1)
+    waves = np.stack([np.sin(40 * columns), np.cos(40 * columns) * 0, np.cos(40 * columns)], -1)
+    assert holes(replace(plate, normals=(mask[..., None] * waves).astype(np.float32)), MaskChecks()) == []
