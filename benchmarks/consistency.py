@@ -37,7 +37,7 @@ from meshopt.views import ViewSet
 RIGS = "unique3d,wonder3d,zero123plus"
 DAMAGE = "rotate:5,rotate:10,zoom:3,shift:1,flipped,world_flipped,swapped,swapped_camera,mirrored"
 SENSITIVE = 0.01  # the thresholds of a sensitive check, each in its unit
-THRESHOLDS = ("rotation", "zoom", "shift")
+THRESHOLDS = ("rotation", "zoom", "shift", "patch")
 KEY = ("object", "rig", "kind", "strength", "seed", "sensitive")
 SEEDS = 100  # of each set, at most
 TURN = 1e-4  # difference of matrices that are the same
@@ -208,13 +208,12 @@ def _number(value: float | None) -> float | None:
 
 def overlap(result: Checked, truth: Truth) -> float | None:
     """Of a bent patch: intersection over union of its pixels with those that were flagged."""
-    flagged = getattr(result, "flagged", None)
-    if truth.kind != "patch" or flagged is None:
+    if truth.kind != "patch":
         return None
+    flagged = result.flagged
     height, width = flagged.shape[1:]
     bent = (truth.degrees > (truth.strength or 0) / 2).astype(np.float32)
     true = np.stack([cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA) > 0.5 for part in bent])
-    flagged = np.asarray(flagged) > 0.5
     return float((true & flagged).sum() / max(1, (true | flagged).sum()))
 
 

@@ -38,7 +38,7 @@ CURVES = (
     Curve("rotate:10", "rotated", "rotation"),
     Curve("zoom:3", "zoomed", "zoom"),
     Curve("shift:1", "shifted", "shift"),
-    Curve("patch:25", "patch", "patch"),
+    Curve("patch:25", "bent_patch", "patch"),
     Curve("noise:10", SCORE, None),
 )
 

@@ -83,6 +83,11 @@ def rearranged(views: ViewSet, small: ViewSet, surface: Mesh | None, cut: float)
     return Arrangement(correction, (before, after), (now, degrees))
 
 
+def hull_misfit(views: ViewSet) -> float:
+    """Share of the silhouettes that the hull of all leaves uncovered, sum over the views."""
+    return _uncovered(reduced(views, HULL_SIZE))
+
+
 def _reluctance(correction: Correction) -> float:
     """The first view shows what was asked for: of two that fit as well, the arrangement that leaves it."""
     moved = correction.order[0] != 0 if isinstance(correction, Rearranged) else correction == Mirrored(0)

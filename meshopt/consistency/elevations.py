@@ -20,7 +20,7 @@ from meshopt.views import ViewSet
 SIZE, GRID = 128, 40  # pixels and voxels with which normals are compared
 STEP, FARTHEST = 4.0, 16.0  # degrees: elevations that are tried
 ERROR = 1.5  # degrees, measured
-BETTER = 0.8  # ratio to which the normals' disagreement has to fall
+BETTER = 0.95  # ratio to which the normals' disagreement has to fall
 MOST = 90.0  # degrees of disagreement where views share no surface
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from meshopt import parallel, raster
 from meshopt.config import CheckConfig
 from meshopt.consistency import reports
-from meshopt.consistency.arrangement import rearranged
+from meshopt.consistency.arrangement import hull_misfit, rearranged
 from meshopt.consistency.bends import agreeing, find_bends, of_bend
 from meshopt.consistency.content import SurfaceColours, check_content
 from meshopt.consistency.corrections import Correction, Discounted, Placed, Rearranged, Turned
@@ -34,8 +34,8 @@ from meshopt.optimize.sampling import sample_views
 from meshopt.views import ViewSet
 
 GRID = 64  # voxels along the scene of the surface on which normals are compared
-SEVERAL = 2  # views of wrong size or place from which on all cameras may stand elsewhere, ...
-FEWER = 0.5  # ... and share of them that may be left when they do
+FEWER = 0.5  # share of the views of wrong size or place, and of what the hull leaves uncovered, that another elevation
+# of all cameras may leave
 WORSE = 1.1  # times as much disagreement after turning normals: then it was wrong
 
 
@@ -168,15 +168,17 @@ def _placement(done: Examination) -> None:
 
 
 def _elevated(done: Examination, placements: list[Placement]) -> list[Placement]:
-    """Sizes and places; where several are wrong, those after mending the elevation, if that is what is wrong."""
-    wrong = _misplaced(done, done.views, placements)
-    if wrong < SEVERAL:
+    """Sizes and places; where they or the silhouettes do not fit, those after mending the elevation, if that does."""
+    wrong, uncovered = _misplaced(done, done.views, placements), hull_misfit(done.small)
+    if not wrong and uncovered < done.settings.uncovered:
         return placements
     found = estimate_elevation(done.small)
     if found is None:
         return placements
-    after = estimate_placements(found.correction.apply(done.views))
-    if _misplaced(done, found.correction.apply(done.views), after) > FEWER * wrong:
+    mended = found.correction.apply(done.views)
+    after = estimate_placements(mended)
+    misfit = hull_misfit(found.correction.apply(done.small))
+    if _misplaced(done, mended, after) > FEWER * wrong or misfit > max(FEWER * uncovered, done.settings.uncovered):
         return placements
     done.findings.append(reports.of_elevation(found, done.settings))
     done.mend(found.correction)

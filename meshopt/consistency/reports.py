@@ -97,9 +97,9 @@ def of_placement(views: ViewSet, view: int, found: Placement, settings: CheckCon
     """A view of another size, or shifted."""
     name, width = views.cameras[view].name, views.resolution[1]
     findings = []
-    percent = 100 * (1 / found.zoom - 1)
+    percent = float(100 * (1 / found.zoom - 1))
     spread = np.sqrt(np.diag(found.covariance))
-    zoom_spread = 100 * spread[0] / (width / 2)
+    zoom_spread = float(100 * spread[0] / (width / 2))
     size = "larger" if percent > 0 else "smaller"
     if abs(percent) > settings.zoom and abs(percent) > SURE * zoom_spread:
         findings.append(
