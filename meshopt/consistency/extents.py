@@ -8,7 +8,7 @@ views from opposite sides see each other's mirrored outline.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import cv2
@@ -23,6 +23,8 @@ OPPOSITE = 0.05  # sine of the angle between axes below which they are opposite
 NOISE = 0.4  # pixels: of the silhouettes' extremes
 PRIOR = 0.6  # pixels: width of the heavy-tailed prior of a view's change
 FIRST = 2.0  # how many times narrower it is for the first view, which shows what was asked for
+HELD = 1e3  # ... and where no majority agrees on a size and place
+STILL = 1.0  # pixels: a smaller change is none
 WIDE = 20.0  # pixels: width of the prior of the fit from which the second start comes
 FITS = 4
 FARTHEST = 0.15  # of the image's width; no view is that far off, or as much larger
@@ -103,7 +105,9 @@ def _moved(points: np.ndarray, change: np.ndarray, width: int) -> np.ndarray:
 def estimate_placements(views: ViewSet) -> list[Placement]:
     """The zoom and shift of every view that make the silhouettes fit each other.
 
-    Found from two starts, the pictures as they are and a least-squares fit of all; the likelier end counts.
+    Found from two starts, the pictures as they are and a least-squares fit of all; the likelier end counts. What all
+    views have in common no silhouette tells: the size and place that most views agree on are the right ones, and where
+    no majority agrees, those of the first.
     """
     masks = views.masks.detach().cpu().numpy()
     if not (masks > 0.5).any(axis=(1, 2)).all():
@@ -116,6 +120,9 @@ def estimate_placements(views: ViewSet) -> list[Placement]:
     start = np.zeros((len(outlines), 3))
     ends = [problem.solved(start), problem.solved(problem.fitted(start))]
     change, covariance = min(ends, key=lambda end: problem.cost(end[0]))
+    still = np.linalg.norm(change, axis=1) < STILL
+    if not still[0] and 2 * still.sum() <= len(still):
+        change, covariance = replace(problem, first=HELD).solved(change - change[0])
     if np.abs(change).max() > FARTHEST * outlines[0].width:  # no common object: that is another finding's business
         change = start
     return [
@@ -133,6 +140,7 @@ class _Problem:
 
     outlines: list[_Outline]
     pairs: list[tuple[int, int, Measure]]
+    first: float = FIRST
 
     def equations(self, change: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Residuals [K] in pixels, and their slopes [K, 3 V]."""
@@ -148,7 +156,7 @@ class _Problem:
     def fitted(self, change: np.ndarray) -> np.ndarray:
         """Least squares, the first view held the most."""
         held = np.full(change.shape, WIDE**-2)
-        held[0] *= FIRST**2
+        held[0] *= self.first**2
         for _ in range(FITS):
             residual, jacobian = self.equations(change)
             total = jacobian.T @ jacobian + np.diag(held.reshape(-1))
@@ -179,7 +187,7 @@ class _Problem:
     @property
     def widths(self) -> np.ndarray:
         """Of the prior of each view's change, pixels."""
-        return np.where(np.arange(len(self.outlines)) == 0, PRIOR / FIRST, PRIOR)
+        return np.where(np.arange(len(self.outlines)) == 0, PRIOR / self.first, PRIOR)
 
     def cost(self, change: np.ndarray) -> float:
         """Minus the logarithm of the likelihood."""

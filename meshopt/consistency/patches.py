@@ -40,7 +40,7 @@ MORE = 2  # looks at those
 
 # What significance is made of: log-odds of a logistic regression on patches of 15 and 25 degrees and 10 % of the object
 # in half of the benchmark's objects.
-SIGNIFICANT = 1.5  # from which on a region is a patch
+SIGNIFICANT = 2.5  # from which on a region is a patch
 CONSTANT = -5.0
 BY_JUMPS = -8.3  # log of the jumps across the border that the rotation leaves
 BY_MATCHING = 5.8  # share of the border whose jumps a rotation explains
