@@ -36,7 +36,7 @@ from meshopt.views import ViewSet
 GRID = 64  # voxels along the scene of the surface on which normals are compared
 FEWER = 0.5  # share of the views of wrong size or place, and of what the hull leaves uncovered, that another elevation
 # of all cameras may leave
-WORSE = 1.1  # times as much disagreement after turning normals: then it was wrong
+WORSE = 1.02  # times as much disagreement after turning normals: then it was wrong
 
 
 @dataclass

@@ -33,6 +33,8 @@ SETTLED = np.radians(0.05)  # step of a round after which there are no more
 STRAIGHTENED = 2  # steps that take away a turn before the bending is measured
 FEW = 20  # equations; fewer say nothing
 COMMON = np.radians(2.0)  # a common turn below that is taken for chance
+SHARED = 0.8  # share of it: views whose turns are farther away do not have it
+EXCEPT = 5  # one of so many may be such a view
 MEDIAN_STEPS = 20
 FARTHEST = np.radians(12.0)  # step of a round at most
 
@@ -125,14 +127,17 @@ def _absolute(view: Observation, turn: np.ndarray, bent: float) -> list[tuple[np
 
 
 def _without_common(vectors: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """What the views' turns have in common, their geometric median, is no view's own error, and normals that many maps
-    are drawn with alike may well have it."""
+    """What all views' turns have in common, their geometric median, is no view's own error, and normals that many maps
+    are drawn with alike may well have it. A view that does not have it makes it the others' error."""
     every = np.stack(vectors)
     centre = np.median(every, axis=0)
     for _ in range(MEDIAN_STEPS):
         weight = 1 / np.maximum(np.linalg.norm(every - centre, axis=1), np.radians(0.1))
         centre = (weight[:, None] * every).sum(0) / weight.sum()
-    return list(every - centre) if np.linalg.norm(centre) > COMMON and len(every) > 2 else list(every)
+    length = float(np.linalg.norm(centre))
+    without = int((np.linalg.norm(every - centre, axis=1) > SHARED * length).sum())
+    shared = len(every) > 2 and length > COMMON and without <= len(every) // EXCEPT
+    return list(every - centre) if shared else list(every)
 
 
 def gaussian(equations: Equations | Agreement, trust: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
