@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
 from scipy.spatial.transform import Rotation
+
+from meshopt.initial.tetrahedra import marching_tetrahedra
+from meshopt.mesh import Mesh
 
 GRID = 128  # samples per axis of a distance field
 ROUND = 0.02  # radius of the edges of boxes and cylinders: two or three samples of a field
@@ -109,3 +113,17 @@ def without(solid: Distance, *taken: Distance, width: float = ROUND) -> Distance
         return left
 
     return distance
+
+
+def surface_of(field: Distance, grid: int = GRID) -> Mesh:
+    """Where a smooth field [N] of points [N, 3] in the cube [-1, 1] changes its sign; positive inside."""
+    axis = np.linspace(-1, 1, grid)
+    values = np.stack([field(np.stack(np.meshgrid([x], axis, axis, indexing="ij"), -1).reshape(-1, 3)) for x in axis])
+    vertices, faces = marching_tetrahedra(values.reshape(grid, grid, grid), (-1, -1, -1), float(axis[1] - axis[0]))
+    points, step, reach = vertices.astype(np.float64), 1e-4, 1.0 / (grid - 1)
+    for _ in range(3):  # Newton's steps onto the surface, of half the spacing at most
+        slope = [(field(points + step * e) - field(points - step * e)) / (2 * step) for e in np.eye(3)]
+        gradient = np.stack(slope, 1)
+        move = -field(points)[:, None] * gradient / np.maximum((gradient**2).sum(1, keepdims=True), 1e-6)
+        points += move * np.minimum(1, reach / np.maximum(np.linalg.norm(move, axis=1, keepdims=True), 1e-12))
+    return Mesh(torch.from_numpy(points).float(), torch.from_numpy(faces))
