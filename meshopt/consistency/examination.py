@@ -34,8 +34,7 @@ from meshopt.optimize.sampling import sample_views
 from meshopt.views import ViewSet
 
 GRID = 64  # voxels along the scene of the surface on which normals are compared
-FEWER = 0.5  # share of the views of wrong size or place, and of what the hull leaves uncovered, that another elevation
-# of all cameras may leave
+FEWER = 0.5  # share of misplaced views, and of what the hull leaves uncovered, that another elevation may leave
 WORSE = 1.02  # times as much disagreement after turning normals: then it was wrong
 
 
@@ -173,7 +172,7 @@ def _elevated(done: Examination, placements: list[Placement]) -> list[Placement]
     if not wrong and uncovered < done.settings.uncovered:
         return placements
     found = estimate_elevation(done.small)
-    if found is None:
+    if found is None or abs(found.degrees) < done.settings.elevation:
         return placements
     mended = found.correction.apply(done.views)
     after = estimate_placements(mended)
@@ -207,12 +206,14 @@ def _rotation(done: Examination) -> None:
     """Twice where something was found: the surface is better then. What does not make the views agree better is not
     done."""
     mended: dict[int, np.ndarray] = {}
-    before, given = np.inf, done.views
+    before, given, degrees = np.inf, done.views, done.degrees
     for _ in range(2):
         turns, apart = _turns(done)
+        degrees = degrees if mended else done.degrees
         done.turns = done.turns or turns
         if mended and apart > WORSE * before:
             done.set(given)
+            done.degrees = degrees
             return
         before = min(before, apart)
         for v, turn in enumerate(turns):

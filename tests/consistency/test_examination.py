@@ -127,3 +127,20 @@ def test_what_is_known_of_the_views_is_forgotten_with_them(small) -> None:
     done.change(Mirrored(1))
     assert done.corrections == [Mirrored(1)]
     assert done.scale == 1.0
+
+
+def test_a_rotation_that_makes_views_agree_worse_is_taken_back(plain, small, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Views, map of disagreement and findings are those from before."""
+    views, before = small("unique3d"), plain(small("unique3d"))
+    real = examination.estimate_turns
+    wrong = np.radians([0.0, 20.0, 0.0])
+    monkeypatch.setattr(
+        examination,
+        "estimate_turns",
+        lambda *given: [replace(turn, vector=wrong) if v == 2 else turn for v, turn in enumerate(real(*given))],
+    )
+    done = plain(views)
+    assert said(done) == {}
+    assert done.corrections == []
+    assert torch.equal(done.views.normals, views.normals)
+    assert np.array_equal(done.degrees, before.degrees, equal_nan=True)
