@@ -35,7 +35,7 @@ from meshopt.views import ViewSet
 
 GRID = 64  # voxels along the scene of the surface on which normals are compared
 FEWER = 0.5  # share of misplaced views, and of what the hull leaves uncovered, that another elevation may leave
-WORSE = 1.02  # times as much disagreement after turning normals: then it was wrong
+WORSE = 1.02  # times as much disagreement after turning normals: then they are not turned
 
 
 @dataclass
@@ -203,7 +203,7 @@ def _bending(done: Examination) -> None:
 
 
 def _rotation(done: Examination) -> None:
-    """Twice where something was found: the surface is better then. What does not make the views agree better is not
+    """Twice where something was found: the surface is better then. What makes the views agree worse is said, but not
     done."""
     mended: dict[int, np.ndarray] = {}
     before, given, degrees = np.inf, done.views, done.degrees
@@ -214,6 +214,8 @@ def _rotation(done: Examination) -> None:
         if mended and apart > WORSE * before:
             done.set(given)
             done.degrees = degrees
+            for v, turn in enumerate(done.turns):
+                done.findings += reports.of_turn(given, v, turn.matrix, turn.uncertainty, done.settings, mends=False)
             return
         before = min(before, apart)
         for v, turn in enumerate(turns):

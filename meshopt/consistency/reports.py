@@ -126,9 +126,14 @@ def of_placement(views: ViewSet, view: int, found: Placement, settings: CheckCon
 
 
 def of_turn(
-    views: ViewSet, view: int, matrix: Float[np.ndarray, "3 3"], uncertainty: float, settings: CheckConfig
+    views: ViewSet,
+    view: int,
+    matrix: Float[np.ndarray, "3 3"],
+    uncertainty: float,
+    settings: CheckConfig,
+    mends: bool = True,
 ) -> list[Finding]:
-    """Normals that are turned as a whole."""
+    """Normals that are turned as a whole; whether turning them back `mends` them."""
     name, vector = views.cameras[view].name, -vector_of(matrix)
     degrees = float(np.degrees(np.linalg.norm(vector)))
     if degrees < settings.rotation:
@@ -139,7 +144,8 @@ def of_turn(
             "rotated", severity(degrees, settings.rotation), (name,),
             f"the normals of {name} are turned by {degrees:.1f} ± {uncertainty:.1f} degrees about"
             f" ({axis[0]:+.2f}, {axis[1]:+.2f}, {axis[2]:+.2f}) against what the others tell.",
-            "turn them back, which the correction does, or make this view's normals anew.",
+            "turn them back, which the correction does, or make this view's normals anew." if mends else
+            "make this view's normals anew; turned back, they would agree with the others no better, so they are not.",
             degrees, "degrees", uncertainty, settings.rotation, "check.rotation", {"axis": axis.tolist()},
         )
     ]  # fmt: skip

@@ -130,7 +130,7 @@ def test_what_is_known_of_the_views_is_forgotten_with_them(small) -> None:
 
 
 def test_a_rotation_that_makes_views_agree_worse_is_taken_back(plain, small, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Views, map of disagreement and findings are those from before."""
+    """Views and map of disagreement are those from before; the finding stays, and says so."""
     views, before = small("unique3d"), plain(small("unique3d"))
     real = examination.estimate_turns
     wrong = np.radians([0.0, 20.0, 0.0])
@@ -140,7 +140,8 @@ def test_a_rotation_that_makes_views_agree_worse_is_taken_back(plain, small, mon
         lambda *given: [replace(turn, vector=wrong) if v == 2 else turn for v, turn in enumerate(real(*given))],
     )
     done = plain(views)
-    assert said(done) == {}
+    assert said(done) == {"rotated": {"back"}}
+    assert "so they are not" in done.findings[-1].remedy
     assert done.corrections == []
     assert torch.equal(done.views.normals, views.normals)
     assert np.array_equal(done.degrees, before.degrees, equal_nan=True)
