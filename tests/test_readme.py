@@ -23,7 +23,11 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_flags_exist() -> None:
-    known = {name for option in reconstruct.params for name in option.opts} | {"--set", "--version", "--help"}
+    known = {name for option in reconstruct.params for name in (*option.opts, *option.secondary_opts)} | {
+        "--set",
+        "--version",
+        "--help",
+    }
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - {"--extra-index-url"}
     assert used <= known

@@ -35,7 +35,7 @@ PER_FIELD = 0.04  # per degree of smooth bending that is mended, mean over the v
 PER_BEND = 0.024  # per degree of bending that is left, root mean square over the views
 PER_UNCOVERED = 0.6  # per share of the silhouettes, mean, that the hull of all leaves uncovered after mending
 PER_PATCH = 0.06  # per degree of a bent patch and share of the object, mean over the views
-PER_FINDING = {"janus": 0.9, "normals_blurred": 0.08, "mask_hole": 1.0}  # per unit of its value, mean over the views
+PER_FINDING = {"janus": 0.5, "normals_blurred": 0.08, "mask_hole": 1.0}  # per unit of its value, mean over the views
 
 SURE = 3.0, 1.0  # standard deviations of turns and of placements that are chance
 USUAL, MOST = 2.0, 4.0  # bending that is normal: times that of the median view, which counts up to so many degrees
@@ -135,6 +135,8 @@ def _found(done: Examination) -> Float[np.ndarray, "V"]:
     names = [camera.name for camera in done.views.cameras]
     parts = np.zeros(len(names))
     for finding in done.findings:
+        if finding.severity == "note" and finding.code != "mask_hole":
+            continue
         value = PER_FINDING.get(finding.code, 0.0) * abs(finding.value or 0.0)
         if finding.code == "bent_patch":
             value = PER_PATCH * abs(finding.value or 0.0) * finding.details["share_percent"] / 100
