@@ -8,6 +8,7 @@ u = (2i + 1) / W - 1, v = 1 - (2j + 1) / H, both in [-1, 1], v pointing up.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -16,6 +17,7 @@ from jaxtyping import Float
 
 Projection = Literal["orthographic", "perspective"]
 SCENE_RADIUS = math.sqrt(3.0)  # the cube [-1, 1] lies inside
+ONE_LINE = 0.97  # cosine between the axes of cameras that look along one line, from either end
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +149,14 @@ class Camera:
             towards[..., 1] = -hy * (1 - (2 * np.arange(height) + 1) / height - cy)[:, None]
         return towards
 
+    def raised(self, degrees: float) -> Camera:
+        """The camera turned about its right axis to stand so much higher, the scene's origin where it was in the
+        image."""
+        angle = math.radians(degrees)
+        pose = self.world_to_camera.copy()
+        pose[1:3, :3] = [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]] @ pose[1:3, :3]
+        return replace(self, world_to_camera=pose)
+
     def transformed(self, scale: float, offset: Float[np.ndarray, "3"]) -> Camera:
         """The camera for a scene whose points have become `scale * (point - offset)`."""
         pose = self.world_to_camera.copy()
@@ -155,3 +165,9 @@ class Camera:
             return replace(self, world_to_camera=pose)
         width, height = self.half_extent
         return replace(self, world_to_camera=pose, half_extent=(scale * width, scale * height))
+
+
+def along_one_line(cameras: Sequence[Camera]) -> bool:
+    """Whether all look along one line, from either end: together they show no depth."""
+    axes = np.stack([camera.rotation[2] for camera in cameras])
+    return bool((np.abs(axes @ axes[0]) > ONE_LINE).all())

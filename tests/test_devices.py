@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -29,19 +26,6 @@ QUICK = (
     *("optimize.coarse_steps=4", "optimize.fine_steps=3", "optimize.refine_steps=2"),
 )
 WAITS = 15  # for the device in one step, four of them in remeshing
-
-
-@pytest.fixture(scope="module")
-def accelerator() -> ModuleType:
-    """accelerator.py beside this file."""
-    name = "meshopt_accelerator"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("accelerator.py"))
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ normals' disagreement on the rough surface, is the finding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from operator import itemgetter
@@ -15,7 +15,7 @@ from operator import itemgetter
 import numpy as np
 
 from meshopt.consistency.corrections import Correction, Mirrored, Rearranged
-from meshopt.consistency.surface import SharedPoints, disagreement, reduced, rough_surface, shared_points, subset
+from meshopt.consistency.surface import SharedPoints, disagreement, reduced, rough_disagreement, shared_points, subset
 from meshopt.initial.hull import uncovered_shares
 from meshopt.mesh import Mesh
 from meshopt.views import ViewSet
@@ -31,6 +31,7 @@ NO_WORSE = 1.15  # not to rise above
 FIRST_MOVED = 1.03  # how many times more disagreement an arrangement counts that moves the first view
 ALIKE = 0.95  # overlap (intersection over union) of silhouettes that tell nothing apart
 OPPOSITE = -0.97  # cosine between the axes of views that show each other's mirrored silhouette
+MOST = 90.0  # degrees of disagreement where views share no surface
 LEAST_VIEWS = 3  # two may be exchanged, or mirrored, without a third's telling
 MOST_VIEWS = 10  # of which all exchanges of two are tried
 
@@ -48,39 +49,43 @@ class Arrangement:
     degrees: tuple[float, float]
 
 
-def rearranged(views: ViewSet, small: ViewSet, surface: Mesh | None, cut: float) -> Arrangement | None:
+def rearranged(views: ViewSet, surface: Mesh | None, misfit: float, cut: float) -> Arrangement | None:
     """The arrangement that fits better than the given one, if there is one.
 
-    `small` are the views at the resolution at which they are compared, `surface` the rough one made of them. `cut`:
-    share of silhouettes left uncovered, sum over the views, from which on something does not fit.
+    `views` at the resolution at which they are compared, `surface` the rough one made of them, `misfit` their
+    `hull_misfit`. `cut`: misfit from which on something does not fit.
     """
     if len(views) < LEAST_VIEWS:
         return None
-    tiny = reduced(small, HULL_SIZE)
-    before = _uncovered(tiny)
-    if before < cut:
+    tiny, small = reduced(views, HULL_SIZE), reduced(views, SIZE)
+    if misfit < cut:
         likely = [] if surface is None else _unseen_by_silhouettes(tiny, small, surface, cut)
     else:
         found = sorted(
             ((_uncovered(c.apply(tiny)), k, c) for k, c in enumerate(_corrections(len(views)))), key=lambda t: t[:2]
         )
-        likely = [(after, c) for after, _, c in found[:TRIED] if after < MENDED * before]
+        likely = [(after, c) for after, _, c in found[:TRIED] if after < MENDED * misfit]
     if not likely:
         return None
-    compared = reduced(small, SIZE)
-    now = _degrees(compared, GRID)
-    rivals = sorted(
-        ((_degrees(c.apply(compared), GRID) * _reluctance(c), after, c) for after, c in likely), key=itemgetter(0)
-    )
+    now, rivals = _compared(small, GRID, likely)
     rivals = [rival for rival in rivals if rival[0] <= CLOSE * rivals[0][0]]
     if len(rivals) > 1:
-        rivals = [(_degrees(c.apply(small), FINE) * _reluctance(c), after, c) for _, after, c in rivals]
-        now = _degrees(small, FINE)
-    degrees, after, correction = min(rivals, key=itemgetter(0))
-    needed = NO_WORSE if before >= cut and after < DECISIVE * before else BETTER
+        now, rivals = _compared(views, FINE, [(after, c) for _, after, c in rivals])
+    degrees, after, correction = rivals[0]
+    needed = NO_WORSE if misfit >= cut and after < DECISIVE * misfit else BETTER
     if degrees >= needed * now:
         return None
-    return Arrangement(correction, (before, after), (now, degrees))
+    return Arrangement(correction, (misfit, after), (now, degrees))
+
+
+def _compared(
+    views: ViewSet, grid: int, likely: Sequence[tuple[float, Correction]]
+) -> tuple[float, list[tuple[float, float, Correction]]]:
+    """Degrees that the views' normals are apart as they are, and after each correction, the best first."""
+    rivals = [
+        (rough_disagreement(c.apply(views), grid, MOST) * _reluctance(c), uncovered, c) for uncovered, c in likely
+    ]
+    return rough_disagreement(views, grid, MOST), sorted(rivals, key=itemgetter(0))
 
 
 def hull_misfit(views: ViewSet) -> float:
@@ -99,7 +104,6 @@ def _unseen_by_silhouettes(tiny: ViewSet, small: ViewSet, surface: Mesh, cut: fl
     opposite silhouettes together, for which that surface tells nothing."""
     masks = tiny.masks.numpy() > 0.5
     backs = np.stack([camera.rotation[2] for camera in tiny.cameras])
-    compared = reduced(small, SIZE)
     alike: list[Correction] = [Mirrored(i) for i in range(len(masks))]
     turned: list[Correction] = []
     for i, j in combinations(range(len(masks)), 2):
@@ -107,9 +111,9 @@ def _unseen_by_silhouettes(tiny: ViewSet, small: ViewSet, surface: Mesh, cut: fl
             alike.append(_exchanged(len(masks), i, j))
         elif backs[i] @ backs[j] < OPPOSITE:
             turned.append(_exchanged(len(masks), i, j))
-    shared = shared_points(compared, surface)
+    shared = shared_points(small, surface)
     now = disagreement(shared).mean
-    better = [c for c in alike if disagreement(_changed(shared, c, compared, surface)).mean < BETTER * now]
+    better = [c for c in alike if disagreement(_changed(shared, c, small, surface)).mean < BETTER * now]
     likely = [(_uncovered(c.apply(tiny)), c) for c in better + turned]
     return [(after, c) for after, c in likely if after < cut]
 
@@ -153,8 +157,3 @@ def _corrections(count: int) -> Iterator[Correction]:
 def _uncovered(views: ViewSet) -> float:
     shares = uncovered_shares(views.cameras, views.masks.numpy(), HULL_STEPS)
     return float(np.sum(shares))
-
-
-def _degrees(views: ViewSet, grid: int) -> float:
-    surface = rough_surface(views, grid)
-    return 90.0 if surface is None else disagreement(shared_points(views, surface)).mean

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from meshopt.cameras import Camera
+from meshopt.consistency.rotation_fields import Grid, field, rotated
 from meshopt.views import ViewSet
 
 MIRROR = np.diag([-1.0, 1.0, 1.0])  # of camera-frame normals
@@ -109,10 +110,7 @@ class Rearranged:
         places = list(self.order)
         normals = views.normals[places]
         if self.carried:
-            turns = [
-                there.rotation.T @ views.cameras[i].rotation for there, i in zip(views.cameras, self.order, strict=True)
-            ]
-            normals = torch.einsum("vhwj,vij->vhwi", normals, _stacked(turns, normals))
+            normals = _carried(normals, [views.cameras[i] for i in places], views.cameras)
         rgb = None if views.rgb is None else views.rgb[places]
         sources = tuple(views.sources[i] for i in places) if len(views.sources) == len(places) else views.sources
         return replace(views, normals=normals, masks=views.masks[places], rgb=rgb, sources=sources)
@@ -133,26 +131,34 @@ class Tilted:
 
     def apply(self, views: ViewSet) -> ViewSet:
         """The views with these cameras."""
-        angle = np.radians(self.degrees)
-        tilt = np.eye(4)
-        tilt[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-        cameras = [replace(c, world_to_camera=_about_target(c, tilt)) for c in views.cameras]
-        normals = views.normals
-        if self.carried:
-            turns = [b.rotation.T @ a.rotation for a, b in zip(views.cameras, cameras, strict=True)]
-            normals = torch.einsum("vhwj,vij->vhwi", normals, _stacked(turns, normals))
-        return replace(views, cameras=tuple(cameras), normals=normals)
+        cameras = tuple(camera.raised(self.degrees) for camera in views.cameras)
+        normals = _carried(views.normals, views.cameras, cameras) if self.carried else views.normals
+        return replace(views, cameras=cameras, normals=normals)
 
     def as_plain(self, names: Sequence[str]) -> dict[str, Any]:
         """The angle."""
         return {"kind": "elevation", "degrees": self.degrees, "normals_carried": self.carried}
 
 
-def _about_target(camera: Camera, tilt: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "4 4"]:
-    """The camera turned, in its own frame, about where the scene's origin is."""
-    pose = camera.world_to_camera.copy()
-    pose[:3, :3] = tilt[:3, :3] @ pose[:3, :3]
-    return pose
+@dataclass(frozen=True)
+class Unbent:
+    """A view's normals turned by a smooth field of rotation vectors: `grid` are the coefficients of uniform cubic
+    B-splines over the picture (rows from the top, radians, camera frame)."""
+
+    view: int
+    grid: Grid
+
+    def apply(self, views: ViewSet) -> ViewSet:
+        """The views with these normals."""
+        vectors = field(self.grid, *views.resolution) @ views.cameras[self.view].rotation
+        normals = views.normals.clone()
+        mended = rotated(normals[self.view].detach().cpu().double().numpy(), vectors)
+        normals[self.view] = torch.from_numpy(mended).to(normals)
+        return replace(views, normals=normals)
+
+    def as_plain(self, names: Sequence[str]) -> dict[str, Any]:
+        """The coefficients, row by row."""
+        return {"kind": "bending", "view": names[self.view], "grid": self.grid.tolist()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,8 +193,12 @@ def box(mask: Bool[np.ndarray, "h w"]) -> list[float]:
     return [round(float(end), 3) for end in ends]
 
 
-def _stacked(matrices: Sequence[np.ndarray], like: Tensor) -> Tensor:
-    return torch.from_numpy(np.stack(matrices)).to(like)
+def _carried(
+    normals: Float[Tensor, "V H W 3"], cameras: Sequence[Camera], others: Sequence[Camera]
+) -> Float[Tensor, "V H W 3"]:
+    """Normals (world) that other cameras get as they are in the frames of their own."""
+    turns = np.stack([there.rotation.T @ here.rotation for here, there in zip(cameras, others, strict=True)])
+    return torch.einsum("vhwj,vij->vhwi", normals, torch.from_numpy(turns).to(normals))
 
 
 def corrected(views: ViewSet, corrections: Iterable[Correction]) -> ViewSet:

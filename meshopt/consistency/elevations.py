@@ -14,7 +14,7 @@ import numpy as np
 
 from meshopt import parallel
 from meshopt.consistency.corrections import Tilted
-from meshopt.consistency.surface import disagreement, reduced, rough_surface, shared_points
+from meshopt.consistency.surface import reduced, rough_disagreement
 from meshopt.views import ViewSet
 
 SIZE, GRID = 128, 40  # pixels and voxels with which normals are compared
@@ -41,7 +41,7 @@ class Elevation:
 def estimate_elevation(views: ViewSet) -> Elevation | None:
     """The elevation at which the views agree much better than at the believed one, if there is one."""
     small = reduced(views, SIZE)
-    before = _apart(small)
+    before = rough_disagreement(small, GRID, MOST)
     best, lowest = _best(small, [Tilted(side * STEP, carried) for side in (-1, 1) for carried in (True, False)])
     if lowest >= before:
         return None
@@ -59,11 +59,6 @@ def estimate_elevation(views: ViewSet) -> Elevation | None:
 
 def _best(small: ViewSet, tried: Sequence[Tilted]) -> tuple[Tilted, float]:
     """The one after which normals disagree least, and how much."""
-    apart = parallel.run(_apart, [(tilted.apply(small),) for tilted in tried])
+    apart = parallel.run(rough_disagreement, [(tilted.apply(small), GRID, MOST) for tilted in tried])
     k = int(np.argmin(apart))
     return tried[k], apart[k]
-
-
-def _apart(views: ViewSet) -> float:
-    surface = rough_surface(views, GRID)
-    return MOST if surface is None else disagreement(shared_points(views, surface)).mean

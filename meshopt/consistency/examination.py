@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from meshopt import parallel, raster
+from meshopt import parallel
 from meshopt.config import CheckConfig
 from meshopt.consistency import reports
 from meshopt.consistency.arrangement import hull_misfit, rearranged
-from meshopt.consistency.bends import agreeing, find_bends, of_bend
+from meshopt.consistency.bends import agreeing, find_bends
 from meshopt.consistency.content import SurfaceColours, check_content
 from meshopt.consistency.corrections import Correction, Discounted, Placed, Rearranged, Turned
 from meshopt.consistency.detail import check_detail
@@ -27,10 +27,9 @@ from meshopt.consistency.observation import Observation, observe
 from meshopt.consistency.orientation import orientations
 from meshopt.consistency.patches import find_patches, patch_findings
 from meshopt.consistency.registration import aligned, joined, slide
-from meshopt.consistency.surface import disagreement, reduced, reduced_colours, rough_surface, shared_points
+from meshopt.consistency.surface import disagreement, reduced, reduced_colours, rough_surface, sampled, shared_points
 from meshopt.consistency.turns import Turn, estimate_turns
 from meshopt.mesh import Mesh, vertex_normals
-from meshopt.optimize.sampling import sample_views
 from meshopt.views import ViewSet
 
 GRID = 64  # voxels along the scene of the surface on which normals are compared
@@ -70,7 +69,7 @@ class Examination:
     def set(self, views: ViewSet) -> None:
         """Goes on with these views."""
         self.views = views
-        for known in ("small", "observations", "surface"):
+        for known in ("small", "observations", "surface", "misfit"):
             self.__dict__.pop(known, None)
 
     @cached_property
@@ -92,6 +91,11 @@ class Examination:
     def surface(self) -> Mesh | None:
         """A rough surface made of the views as they are now; None where silhouettes share no volume."""
         return self.given_surface if self.views is self.given else rough_surface(self.small, GRID)
+
+    @cached_property
+    def misfit(self) -> float:
+        """Of the silhouettes, see `hull_misfit`."""
+        return hull_misfit(self.small)
 
     @cached_property
     def given_surface(self) -> Mesh | None:
@@ -134,7 +138,7 @@ def _orientation(done: Examination) -> None:
 
 
 def _arrangement(done: Examination) -> None:
-    found = rearranged(done.views, done.small, done.surface, done.settings.uncovered)
+    found = rearranged(done.small, done.surface, done.misfit, done.settings.uncovered)
     if found is not None:
         done.findings.append(reports.of_arrangement(done.views, found, done.settings))
         done.mend(found.correction)
@@ -168,8 +172,8 @@ def _placement(done: Examination) -> None:
 
 def _elevated(done: Examination, placements: list[Placement]) -> list[Placement]:
     """Sizes and places; where they or the silhouettes do not fit, those after mending the elevation, if that does."""
-    wrong, uncovered = _misplaced(done, done.views, placements), hull_misfit(done.small)
-    if not wrong and uncovered < done.settings.uncovered:
+    wrong = _misplaced(done, done.views, placements)
+    if not wrong and done.misfit < done.settings.uncovered:
         return placements
     found = estimate_elevation(done.small)
     if found is None or abs(found.degrees) < done.settings.elevation:
@@ -177,7 +181,7 @@ def _elevated(done: Examination, placements: list[Placement]) -> list[Placement]
     mended = found.correction.apply(done.views)
     after = estimate_placements(mended)
     misfit = hull_misfit(found.correction.apply(done.small))
-    if _misplaced(done, mended, after) > FEWER * wrong or misfit > max(FEWER * uncovered, done.settings.uncovered):
+    if _misplaced(done, mended, after) > FEWER * wrong or misfit > max(FEWER * done.misfit, done.settings.uncovered):
         return placements
     done.findings.append(reports.of_elevation(found, done.settings))
     done.mend(found.correction)
@@ -198,7 +202,7 @@ def _bending(done: Examination) -> None:
     """Smooth fields by which single views are bent; before rotations, as a bent view makes others look turned."""
     bends = find_bends(done.views, done.observations, done.settings.field)
     for bend in agreeing(done.views, bends):
-        done.findings.append(of_bend(done.views, bend, done.settings))
+        done.findings.append(reports.of_bend(done.views, bend, done.settings))
         done.mend(bend.correction)
 
 
@@ -258,6 +262,5 @@ def _colours(done: Examination) -> SurfaceColours | None:
         return None
     rgb = reduced_colours(done.views, done.small.resolution)
     outward = vertex_normals(done.surface.vertices, done.surface.faces)
-    backend = raster.get("cpu", "cpu")
-    found = sample_views(backend, done.small, rgb, done.surface.vertices, outward, done.surface.faces, 1.0)
+    found = sampled(done.small, rgb, done.surface, outward)
     return SurfaceColours(found.values.numpy(), found.weight.numpy())

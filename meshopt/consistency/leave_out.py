@@ -10,21 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-import torch
-from jaxtyping import Float
 from torch.nn.functional import normalize
 
-from meshopt import raster
-from meshopt.cameras import Camera
+from meshopt.cameras import ONE_LINE, Camera, along_one_line
 from meshopt.config import LeaveOutChecks
 from meshopt.consistency.findings import Finding, listed
 from meshopt.consistency.scores import displacement
-from meshopt.consistency.surface import FAR, rough_surface, subset
+from meshopt.consistency.surface import FAR, rough_surface, seen_from, subset
 from meshopt.mesh import Mesh, vertex_normals
 from meshopt.views import ViewSet
 
 LEAST, LEAST_HALVED = 3, 4  # views of which one can be left out, and that can be halved
-ONE_LINE = 0.97  # cosine between the axes of views that look along one line: such a half has no depth
 
 
 @dataclass(frozen=True)
@@ -97,13 +93,10 @@ def leave_out(views: ViewSet, whole: Mesh, without: Mapping[int, Mesh | None]) -
 
 def fit_of(views: ViewSet, view: int, surface: Mesh) -> Fit:
     """How a view that has a silhouette fits a surface."""
-    camera, backend = views.cameras[view], raster.get("cpu", "cpu")
-    clip = raster.transform(surface.vertices, torch.from_numpy(camera.clip_matrix())[None].to(surface.vertices))
-    fragments = backend.rasterize(clip, surface.faces, views.resolution)
     outward = vertex_normals(surface.vertices, surface.faces)
-    shown = normalize(backend.interpolate(outward[None], fragments, surface.faces)[0], dim=-1)
-    silhouette, covered = views.masks[view] > 0.5, fragments.face[0] >= 0
-    cosine = (shown * views.normals[view]).sum(-1)[silhouette & covered].clamp(-1, 1)
+    shown, covered = seen_from(views.cameras[view], surface, outward, views.resolution)
+    silhouette = views.masks[view] > 0.5
+    cosine = (normalize(shown, dim=-1) * views.normals[view]).sum(-1)[silhouette & covered].clamp(-1, 1)
     degrees = np.degrees(np.arccos(cosine.numpy()))
     uncovered = float((silhouette & ~covered).sum() / silhouette.sum())
     if not len(degrees):
@@ -121,14 +114,10 @@ def halve(cameras: Sequence[Camera]) -> tuple[tuple[int, ...], tuple[int, ...]] 
     polar = np.abs(back[:, 1]) > ONE_LINE  # from above or below: no azimuth
     order = np.lexsort((back[:, 1], azimuth, polar)).tolist()
     halves = tuple(order[0::2]), tuple(order[1::2])
-    if any(_along_one_line(back[list(half)]) for half in halves):
+    if any(along_one_line([cameras[k] for k in half]) for half in halves):
         middle = len(order) // 2
         halves = tuple(order[:middle]), tuple(order[middle:])
     return halves
-
-
-def _along_one_line(axes: Float[np.ndarray, "V 3"]) -> bool:
-    return bool((np.abs(axes @ axes[0]) > ONE_LINE).all())
 
 
 def compare_halves(views: ViewSet, one: tuple[int, ...], other: tuple[int, ...], grid: int) -> Halves:

@@ -8,9 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from meshopt import parallel, raster
+from meshopt import parallel
 from meshopt.cameras import Camera
-from meshopt.consistency.surface import CLEAR, SharedPoints
+from meshopt.consistency.surface import CLEAR, SharedPoints, seen_from
 from meshopt.mesh import Mesh
 from meshopt.optimize.consensus import robust_mean
 from meshopt.views import ViewSet
@@ -38,12 +38,9 @@ def shown_by_others(
 ) -> Float[Tensor, "h w 4"]:
     """What others show at the points that a camera sees: a unit normal (world frame), and the largest of their weights,
     0 where they or the camera see nothing."""
-    backend = raster.get("cpu", "cpu")
-    clip = raster.transform(surface.vertices, torch.from_numpy(camera.clip_matrix())[None].to(surface.vertices))
-    fragments = backend.rasterize(clip, surface.faces, size)
     mean = robust_mean(torch.tensor(others.normals), torch.tensor(others.weight), SCALE).normals
     largest = torch.from_numpy(others.weight.max(0, initial=0.0))
     attribute = torch.cat([mean, largest[:, None]], dim=1).to(surface.vertices)
-    image = backend.interpolate(attribute[None], fragments, surface.faces)[0]
-    weight = torch.where(fragments.face[0] >= 0, image[..., 3], 0.0)
+    image, covered = seen_from(camera, surface, attribute, size)
+    weight = torch.where(covered, image[..., 3], 0.0)
     return torch.cat([normalize(image[..., :3], dim=-1), weight[..., None]], dim=-1)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from meshopt.config import CheckConfig
 from meshopt.consistency.arrangement import Arrangement
+from meshopt.consistency.bends import Bend
 from meshopt.consistency.corrections import Mirrored, Rearranged
 from meshopt.consistency.elevations import Elevation
 from meshopt.consistency.extents import Placement
@@ -149,6 +150,19 @@ def of_turn(
             degrees, "degrees", uncertainty, settings.rotation, "check.rotation", {"axis": axis.tolist()},
         )
     ]  # fmt: skip
+
+
+def of_bend(views: ViewSet, bend: Bend, settings: CheckConfig) -> Finding:
+    """What is said about it."""
+    name, (before, after) = views.cameras[bend.view].name, bend.bending
+    return Finding(
+        "bent", severity(bend.degrees, settings.field), (name,),
+        f"the normals of {name} are bent smoothly by {bend.degrees:.1f} ± {bend.uncertainty:.1f} degrees (root mean"
+        f" square): a field that turns them back leaves {after:.1f} of {before:.1f} degrees of bending.",
+        "make this view's normals anew, or let the correction do it.",
+        bend.degrees, "degrees", bend.uncertainty, settings.field, "check.field",
+        {"bending": list(bend.bending)},
+    )  # fmt: skip
 
 
 def of_bending(seen: Sequence[Observation], settings: CheckConfig) -> list[Finding]:

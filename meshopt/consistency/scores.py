@@ -17,8 +17,7 @@ from jaxtyping import Float
 from scipy.spatial import cKDTree
 
 from meshopt import parallel
-from meshopt.consistency.bends import Unbent
-from meshopt.consistency.corrections import Correction, Discounted, Mirrored, Placed, Rearranged, Tilted, Turned
+from meshopt.consistency.corrections import Correction, Discounted, Mirrored, Placed, Rearranged, Tilted, Turned, Unbent
 from meshopt.initial.hull import uncovered_shares
 from meshopt.mesh import Mesh
 

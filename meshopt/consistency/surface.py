@@ -7,17 +7,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import interpolate, normalize
 
 from meshopt import raster
+from meshopt.cameras import Camera
 from meshopt.config import InitialConfig
 from meshopt.errors import InputError
 from meshopt.initial import initial_mesh
 from meshopt.initial.projection import scaled_size
 from meshopt.mesh import Mesh, vertex_normals
-from meshopt.optimize.sampling import sample_views
+from meshopt.optimize.sampling import Samples, sample_views
 from meshopt.optimize.targets import resample
 from meshopt.views import ViewSet
 
@@ -81,11 +82,27 @@ def rough_surface(views: ViewSet, grid: int, rounds: int = 1) -> Mesh | None:
         return None
 
 
+def sampled(views: ViewSet, values: Float[Tensor, "V H W C"], surface: Mesh, outward: Float[Tensor, "N 3"]) -> Samples:
+    """What the views show, of some values per pixel, at the surface's vertices, whose normals are `outward`."""
+    backend = raster.get("cpu", "cpu")
+    return sample_views(backend, views, values, surface.vertices, outward, surface.faces, 1.0)
+
+
+def seen_from(
+    camera: Camera, surface: Mesh, values: Float[Tensor, "N C"], size: tuple[int, int]
+) -> tuple[Float[Tensor, "h w C"], Bool[Tensor, "h w"]]:
+    """What a camera sees, of some values per vertex, in an image of `size` rows and columns, and where it sees the
+    surface at all."""
+    backend = raster.get("cpu", "cpu")
+    clip = raster.transform(surface.vertices, torch.from_numpy(camera.clip_matrix())[None].to(surface.vertices))
+    fragments = backend.rasterize(clip, surface.faces, size)
+    return backend.interpolate(values[None], fragments, surface.faces)[0], fragments.face[0] >= 0
+
+
 def shared_points(views: ViewSet, surface: Mesh) -> SharedPoints:
     """What each view shows at the surface's vertices."""
     outward = vertex_normals(surface.vertices, surface.faces)
-    backend = raster.get("cpu", "cpu")
-    found = sample_views(backend, views, views.normals, surface.vertices, outward, surface.faces, 1.0)
+    found = sampled(views, views.normals, surface, outward)
     return SharedPoints(
         surface.vertices.numpy().astype(np.float64),
         outward.numpy().astype(np.float64),
@@ -109,3 +126,9 @@ def disagreement(shared: SharedPoints) -> Disagreement:
                 weight[v] += both[k].sum()
     mean = float(total.sum() / weight.sum()) if weight.sum() > 0 else 0.0
     return Disagreement(mean, total / np.maximum(weight, 1e-9))
+
+
+def rough_disagreement(views: ViewSet, grid: int, without: float) -> float:
+    """Mean degrees between the views' normals on a rough surface made of them; `without`: where there is none."""
+    surface = rough_surface(views, grid)
+    return without if surface is None else disagreement(shared_points(views, surface)).mean

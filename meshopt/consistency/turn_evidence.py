@@ -81,39 +81,53 @@ def parts(shape: tuple[int, int]) -> Int[np.ndarray, "h w"]:
     return rows[:, None] * TILES + columns[None, :]
 
 
-def integrability(view: Observation, turn: Float[np.ndarray, "3 3"]) -> Equations:
-    """Of every pixel away from edges, its normals turned by `turn` (camera frame)."""
-    n = (view.normals @ turn.T).astype(np.float64)
-    right, up = slopes(n)
-    core = smooth_pixels(n, view.solid)
-    a, dx, dy, t = (part[core] for part in (n, right, up, view.towards))
-    jacobian = [curl(turned(a, k), dx, dy, t) + curl(a, turned(dx, k), turned(dy, k), t) for k in range(3)]
-    residual = curl(a, dx, dy, t)
-    weight = robust(residual, LEAST_CURL, 1.0)
-    return Equations(residual, np.stack(jacobian, -1), weight, parts(view.mask.shape)[core])
+def integrability(
+    view: Observation, normals: Float[np.ndarray, "h w 3"], basis: Float[np.ndarray, "h w B"] | None = None
+) -> Equations:
+    """Of every pixel away from edges, `normals` being the view's (camera frame), however turned.
+
+    With a `basis`, of the coefficients [B 3] of a rotation that varies over the picture.
+    """
+    core = smooth_pixels(normals, view.solid)
+    n, right, up, eye = (part[core] for part in (normals, *slopes(normals), view.towards))
+    changes = [turned(n, k) for k in range(3)]
+    columns = [
+        curl(change, right, up, eye) + curl(n, turned(right, k), turned(up, k), eye) for k, change in enumerate(changes)
+    ]
+    jacobian = np.stack(columns, axis=-1)
+    if basis is not None:
+        none = np.zeros_like(n)
+        value, to_right, to_up = (a[core] for a in (basis, np.gradient(basis, axis=1), -np.gradient(basis, axis=0)))
+        by_right = np.stack([curl(n, change, none, eye) for change in changes], axis=-1)
+        by_up = np.stack([curl(n, none, change, eye) for change in changes], axis=-1)
+        jacobian = _products(value, jacobian) + _products(to_right, by_right) + _products(to_up, by_up)
+    residual = curl(n, right, up, eye)
+    return Equations(residual, jacobian, robust(residual, LEAST_CURL, 1.0), parts(view.mask.shape)[core])
 
 
-def rim(view: Observation, turn: Float[np.ndarray, "3 3"]) -> Equations:
+def rim(
+    view: Observation, normals: Float[np.ndarray, "h w 3"], basis: Float[np.ndarray, "h w B"] | None = None
+) -> Equations:
     """Of the pixels along the outline: the normal's direction in the image is the outline's, and it stands nowhere more
-    towards the eye than elsewhere (how much it does everywhere follows from the pixels' size)."""
+    towards the eye than elsewhere (how much it does everywhere follows from the pixels' size). As `integrability`."""
     at, outward = outline(view.mask, view.towards)
     at &= view.known
-    n, t = (view.normals[at] @ turn.T).astype(np.float64), view.towards[at]
-    t = t / np.linalg.norm(t, axis=-1, keepdims=True)
-    along = np.cross(outward[at], t)
-    place = parts(view.mask.shape)[at]
-    sideways, forward = (n * along).sum(-1), (n * t).sum(-1)
-    of_sideways = np.stack([(turned(n, k) * along).sum(-1) for k in range(3)], -1)
-    of_forward = np.stack([(turned(n, k) * t).sum(-1) for k in range(3)], -1)
+    n, eye = normals[at], view.towards[at]
+    eye = eye / np.linalg.norm(eye, axis=-1, keepdims=True)
+    jacobians, residuals = [], []
+    for direction in (np.cross(outward[at], eye), eye):
+        local = np.stack([(turned(n, k) * direction).sum(-1) for k in range(3)], axis=-1)
+        jacobians.append(local if basis is None else _products(basis[at], local))
+        residuals.append((n * direction).sum(-1))
     if len(n):
-        forward, of_forward = forward - np.median(forward), of_forward - of_forward.mean(0)
-    weight = [robust(r, LEAST_RIM, 2.0) for r in (sideways, forward)]
-    return Equations(
-        np.concatenate([sideways, forward]),
-        np.concatenate([of_sideways, of_forward]),
-        np.concatenate(weight),
-        np.concatenate([place, place]),
-    )
+        residuals[1], jacobians[1] = residuals[1] - np.median(residuals[1]), jacobians[1] - jacobians[1].mean(0)
+    weight = np.concatenate([robust(residual, LEAST_RIM, 2.0) for residual in residuals])
+    place = parts(view.mask.shape)[at]
+    return Equations(np.concatenate(residuals), np.concatenate(jacobians), weight, np.concatenate([place, place]))
+
+
+def _products(shares: Float[np.ndarray, "K B"], columns: Float[np.ndarray, "K 3"]) -> Float[np.ndarray, "K B3"]:
+    return (shares[:, :, None] * columns[:, None]).reshape(len(columns), 3 * shares.shape[-1])
 
 
 class Agreement:

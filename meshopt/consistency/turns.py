@@ -111,7 +111,8 @@ def _bent(view: Observation) -> float:
     """By how much (radians) a view's normals are bent, however they are turned."""
     turn = np.eye(3)
     for _ in range(STRAIGHTENED):
-        turn = rotation(gaussian(integrability(view, turn), TRUST["integrability"])[1]) @ turn
+        normals = (view.normals @ turn.T).astype(np.float64)
+        turn = rotation(gaussian(integrability(view, normals), TRUST["integrability"])[1]) @ turn
     return float(np.radians(bending(view.normals @ turn.T, view.solid, view.towards)))
 
 
@@ -119,9 +120,9 @@ def _absolute(view: Observation, turn: np.ndarray, bent: float) -> list[tuple[np
     """What a view, its normals turned already (world frame), says by itself: information and mean by kind (camera
     frame). The more they are bent, the less they tell."""
     into = view.camera.rotation
-    turn = into @ turn @ into.T
+    normals = (view.normals @ (into @ turn @ into.T).T).astype(np.float64)
     return [
-        gaussian(kind(view, turn), (TRUST[name][0], float(np.hypot(TRUST[name][1], BENT[name] * bent))))
+        gaussian(kind(view, normals), (TRUST[name][0], float(np.hypot(TRUST[name][1], BENT[name] * bent))))
         for name, kind in (("integrability", integrability), ("rim", rim))
     ]
 

@@ -101,13 +101,5 @@ def elevation(task: Task) -> Changes:
     """All cameras lowered by `strength` degrees about the origin, the pictures kept, their normals in the
     cameras' frames: the pictures were made that much higher than is believed.
     """
-    angle = math.radians(task.strength)
-    tilt = np.eye(4)
-    tilt[1:3, 1:3] = [[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]]
-    changes = {}
-    for i, picture in enumerate(task.pictures):
-        pose = picture.camera.world_to_camera.copy()
-        pose[:3, :3] = tilt[:3, :3] @ pose[:3, :3]
-        camera = replace(picture.camera, world_to_camera=pose)
-        changes[i] = Change(picture.seen_by(camera), {"elevation_degrees": -task.strength})
-    return changes
+    lowered: dict[str, object] = {"elevation_degrees": -task.strength}
+    return {i: Change(p.seen_by(p.camera.raised(-task.strength)), lowered) for i, p in enumerate(task.pictures)}

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from meshopt import parallel
+from meshopt.cameras import ONE_LINE, along_one_line
 from meshopt.config import InitialConfig
 from meshopt.errors import InputError
 from meshopt.initial.carving import carved
@@ -30,7 +31,6 @@ FINER = (
     (1.5, 0.05),
     (2.0, 0.03),
 )  # how many times more samples where a larger share of a silhouette is thinner than that
-PARALLEL = 0.97  # cosine between the axes of views that look along one line
 PLAIN_RADIUS = 0.5  # scene units: the sphere, where there is no hull
 
 
@@ -59,7 +59,7 @@ def initial_mesh(views: ViewSet, settings: InitialConfig, given: Mesh | None = N
     outlines = _outlines(views)
     size = sizes(settings, outlines)
     if kind == "auto":
-        kind = "normals" if _along_one_line(outlines) else "carved"
+        kind = "normals" if along_one_line([outline.camera.camera for outline in outlines]) else "carved"
     made = {"carved": _carved, "hull": _hull, "normals": _normals, "sphere": _sphere}[kind](
         views, outlines, settings, size
     )
@@ -91,11 +91,6 @@ def _outlines(views: ViewSet) -> list[Outline]:
         if not (mask > 0.5).any():
             raise InputError(f"the mask of view {camera.name} is empty: check --matting, or leave the view out.")
     return parallel.run(Outline.of, [(i, c, m) for i, (c, m) in enumerate(zip(views.cameras, masks, strict=True))])
-
-
-def _along_one_line(outlines: Sequence[Outline]) -> bool:
-    axes = np.stack([outline.camera.camera.rotation[2] for outline in outlines])
-    return bool((np.abs(axes @ axes[0]) > PARALLEL).all())
 
 
 def _observations(views: ViewSet, outlines: Sequence[Outline], size: Sizes) -> list[Observation]:
@@ -136,7 +131,7 @@ def _normals(views: ViewSet, outlines: Sequence[Outline], settings: InitialConfi
     front = outlines[0]
     facing = [float(front.camera.camera.rotation[2] @ o.camera.camera.rotation[2]) for o in outlines]
     behind = int(np.argmin(facing))
-    used = [front, outlines[behind]] if facing[behind] < -PARALLEL else [front]
+    used = [front, outlines[behind]] if facing[behind] < -ONE_LINE else [front]
     hull = visual_hull(used, size.grid)
     seen = _observations(views, hull.outlines, size)
     half = inflation(seen[0].camera, seen[0].mask)

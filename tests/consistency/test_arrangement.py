@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from meshopt.config import CheckConfig
-from meshopt.consistency.arrangement import Arrangement, rearranged
+from meshopt.consistency.arrangement import Arrangement, hull_misfit, rearranged
 from meshopt.consistency.corrections import Mirrored, Rearranged
 from meshopt.evaluate.corruptions import corrupt
 from meshopt.views import ViewSet
@@ -16,7 +16,7 @@ from meshopt.views import ViewSet
 
 def found(shapes: SimpleNamespace, views: ViewSet) -> Arrangement | None:
     small, surface, _ = shapes.compared(views)
-    return rearranged(views, small, surface, CheckConfig().uncovered)
+    return rearranged(small, surface, hull_misfit(small), CheckConfig().uncovered)
 
 
 def exchanged(views: ViewSet, i: int, j: int) -> ViewSet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,9 +12,12 @@ import torch
 
 from meshopt.config import CheckConfig
 from meshopt.consistency import bends
-from meshopt.consistency.bends import Bend, Unbent, agreeing, field, find_bends, fitted, of_bend, rotated, splines
-from meshopt.consistency.corrections import Correction, Turned
+from meshopt.consistency.bends import Bend, agreeing, find_bends, fitted
+from meshopt.consistency.corrections import Correction, Turned, Unbent
 from meshopt.consistency.observation import observe
+from meshopt.consistency.reports import of_bend
+from meshopt.consistency.rotation_fields import basis, field, rotated, splines
+from meshopt.consistency.turn_evidence import Equations, integrability, rim
 from meshopt.consistency.turns import rotation
 from meshopt.evaluate.corruptions import corrupt
 from meshopt.rigs import load_rig
@@ -102,11 +106,11 @@ def test_a_constant_field_is_a_rotation_in_the_camera_s_frame() -> None:
 
 
 def test_splines_add_up_to_one_and_reproduce_lines() -> None:
-    basis = splines(40, 5)
-    assert basis.shape == (40, 5)
-    assert basis.sum(1) == pytest.approx(np.ones(40))
-    assert (basis >= 0).all()
-    assert basis @ np.arange(5) == pytest.approx((np.arange(40) + 0.5) / 40 * 2 + 1)
+    shares = splines(40, 5)
+    assert shares.shape == (40, 5)
+    assert shares.sum(1) == pytest.approx(np.ones(40))
+    assert (shares >= 0).all()
+    assert shares @ np.arange(5) == pytest.approx((np.arange(40) + 0.5) / 40 * 2 + 1)
 
 
 def test_a_field_does_not_depend_on_the_resolution() -> None:
@@ -115,21 +119,20 @@ def test_a_field_does_not_depend_on_the_resolution() -> None:
     assert fine[1::3, 1::3] == pytest.approx(coarse)
 
 
-@pytest.mark.parametrize("kind", ["_integrability", "_rim"])
-def test_equations_are_finite_differences(small, kind: str) -> None:
+@pytest.mark.parametrize("kind", [integrability, rim])
+def test_equations_are_finite_differences(small, kind: Callable[..., Equations]) -> None:
     """In the spline's coefficients; of the rim, those that are not relative to its median."""
     view = observe(small("zero123plus"), 96)[0]
     normals = view.normals.astype(np.float64)
     height, width = view.mask.shape
-    basis = np.einsum("hr,wc->hwrc", splines(height, 5), splines(width, 5)).reshape(height, width, -1)
-    equations = getattr(bends, kind)
-    here, step = equations(view, normals, basis), 1e-5
-    use = slice(0, len(here) // 2) if kind == "_rim" else slice(None)
+    shares = basis(height, width, 5, 5)
+    here, step = kind(view, normals, shares), 1e-5
+    use = slice(0, len(here) // 2) if kind is rim else slice(None)
     for column in (0, 37, 41):
         change = np.zeros(75)
         change[column] = step
-        vectors = (basis @ change.reshape(25, 3)).reshape(height, width, 3)
-        there, back = (equations(view, rotated(normals, sign * vectors), basis).residual for sign in (1, -1))
+        vectors = field(change.reshape(5, 5, 3), height, width)
+        there, back = (kind(view, rotated(normals, sign * vectors), shares).residual for sign in (1, -1))
         slope = (there - back)[use] / (2 * step)
         assert here.jacobian[use, column] == pytest.approx(slope, abs=1e-3)
 

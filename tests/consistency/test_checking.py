@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -25,19 +22,6 @@ from meshopt.rigs import turntable
 from meshopt.views import ViewSet
 
 TURN = np.radians([3.0, 9.0, -2.0])
-
-
-@pytest.fixture(scope="module")
-def accelerator() -> ModuleType:
-    """tests/accelerator.py."""
-    name = "meshopt_accelerator"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "accelerator.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -23,19 +21,6 @@ from meshopt.raster.nvdiffrast import NvdiffrastRasterizer
 from meshopt.raster.protocol import Rasterizer
 from meshopt.raster.pytorch3d import Pytorch3dRasterizer
 from meshopt.views import ViewSet
-
-
-@pytest.fixture
-def accelerator() -> ModuleType:
-    name = "meshopt_accelerator"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "accelerator.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
 
 Moves = Callable[[], None]  # makes the backend, a CPU one so far, one of the device
 
