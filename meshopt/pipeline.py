@@ -17,7 +17,8 @@ from torch.nn.functional import normalize
 import meshopt
 from meshopt import parallel
 from meshopt.config import Config
-from meshopt.consistency import Checked, Finding, check, check_mesh
+from meshopt.consistency import Checked, Finding, check, check_mesh, remaining_turns
+from meshopt.consistency.corrections import Correction
 from meshopt.consistency.findings import Verdict, worst
 from meshopt.devices import choose
 from meshopt.errors import InputError
@@ -104,6 +105,7 @@ class _Run:
         self.details: dict[str, dict[str, Any]] = {}  # of stages, for the report
         self.checked: Checked | None = None
         self.findings: list[Finding] = []
+        self.corrections: list[Correction] = []
 
     def reconstruct(self) -> Reconstruction:
         given = self.given()
@@ -112,7 +114,9 @@ class _Run:
         mesh = self.timed("initial", partial(self.initial, given))
         area = float(face_cross(mesh.vertices, mesh.faces).norm(dim=-1).sum() / 2)
         budget = self.config.output.faces
-        for stage in schedule(self.config.optimize, self.views, area, budget):
+        for number, stage in enumerate(schedule(self.config.optimize, self.views, area, budget)):
+            if number and self.corrects:
+                self.turn_back(stage, mesh)
             mesh = self.timed(stage.name, partial(self.optimize, stage, mesh))
         if budget is not None:
             mesh = self.timed("faces", partial(self.to_budget, mesh, budget))
@@ -132,10 +136,25 @@ class _Run:
         began = time.perf_counter()
         self.checked = check(self.views, self.config.check)
         self.findings += self.checked.report.findings
-        if self.config.check.correct and self.checked.corrections:
+        if self.corrects and self.checked.corrections:
             self.views = self.checked.views.to(self.views.masks.device)
+            self.corrections += self.checked.corrections
         self.stages.append({"name": "check", "seconds": round(time.perf_counter() - began, 3), "faces": 0})
         self.on_progress(Progress("check", 1, 1))
+
+    @property
+    def corrects(self) -> bool:
+        """Whether views are to be mended."""
+        return self.config.check.enabled and self.config.check.correct
+
+    def turn_back(self, stage: Stage, mesh: Mesh) -> None:
+        """Before a stage: turns normals by the little that the mesh shows and the rough surface did not."""
+        found = remaining_turns(self.views, mesh)
+        for turned in found:
+            self.views = turned.apply(self.views)
+        self.corrections += found
+        names = [camera.name for camera in self.views.cameras]
+        self.details[stage.name] = {"turned": {names[turned.view]: round(turned.degrees, 2) for turned in found}}
 
     @property
     def verdict(self) -> Verdict:
@@ -147,12 +166,11 @@ class _Run:
         if self.checked is None:
             return {}
         names = [camera.name for camera in self.views.cameras]
-        applied = self.checked.corrections if self.config.check.correct else ()
         return {
             "verdict": self.verdict,
             "score": self.checked.report.score,
             "findings": [asdict(finding) for finding in self.findings],
-            "corrections": [correction.as_plain(names) for correction in applied],
+            "corrections": [correction.as_plain(names) for correction in self.corrections],
         }
 
     def view_rows(self, renders: Renders) -> list[dict[str, Any]]:
@@ -198,7 +216,8 @@ class _Run:
 
         done = optimize_stage(mesh, self.views, self.config.optimize, stage, self.backend, on_step)
         self.curves[stage.name] = done.curves
-        self.details[stage.name] = {"steps": len(done.curves["normal"]), "last_fall": done.last_fall}
+        steps = {"steps": len(done.curves["normal"]), "last_fall": done.last_fall}
+        self.details[stage.name] = self.details.get(stage.name, {}) | steps
         if stage.tolerance and done.last_fall is not None and done.last_fall >= stage.tolerance:
             self.notes.append(
                 f"not converged: in the last {FALL_STEPS} steps the loss still fell by {100 * done.last_fall:.1f} %;"

@@ -393,6 +393,24 @@ def test_a_view_that_lies_is_mended_and_told(flipped: ViewSet, ellipsoid: Mesh) 
     assert json.loads(json.dumps(report, allow_nan=False))
 
 
+def test_what_the_first_look_leaves_is_turned_back_on_the_way(ellipsoid: Mesh) -> None:
+    """Less than what is a finding; and said where it was done."""
+    clean = seen(ellipsoid, ORBIT)
+    angle = np.radians(4.5)
+    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+    views = Turned(2, turn).apply(clean)
+    found = reconstruct(views, quick("check.rotation=40"))
+    stages = {stage["name"]: stage for stage in found.report["stages"]}
+    assert "turned" not in stages["coarse"]
+    assert stages["fine"]["turned"]["right"] == pytest.approx(4.5, abs=2)
+    first = next(c for c in found.report["corrections"] if c["view"] == "right")
+    assert np.allclose(np.array(first["matrix"]) @ turn, np.eye(3), atol=0.04)
+    assert (found.views.normals - clean.normals).abs().mean() < 0.5 * (views.normals - clean.normals).abs().mean()
+    untouched = reconstruct(views, quick("check.rotation=40", "check.correct=false"))
+    assert not any("turned" in stage for stage in untouched.report["stages"])
+    assert torch.equal(untouched.views.normals, views.normals)
+
+
 def test_without_correction_views_are_as_they_came(flipped: ViewSet) -> None:
     found = reconstruct(flipped, quick("check.correct=false"))
     assert found.report["verdict"] == "inconsistent"

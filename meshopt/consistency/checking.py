@@ -11,15 +11,17 @@ from jaxtyping import Bool, Float
 from meshopt import parallel
 from meshopt.config import CheckConfig
 from meshopt.consistency import reports
-from meshopt.consistency.corrections import Correction
+from meshopt.consistency.corrections import Correction, Turned
 from meshopt.consistency.examination import examine
 from meshopt.consistency.findings import ConsistencyReport, Finding, ViewVerdict, worst
 from meshopt.consistency.observation import observe
 from meshopt.consistency.scores import score
-from meshopt.consistency.surface import reduced, shared_points
-from meshopt.consistency.turns import estimate_turns
+from meshopt.consistency.surface import SharedPoints, disagreement, reduced, shared_points
+from meshopt.consistency.turns import Turn, estimate_turns
 from meshopt.mesh import Mesh
 from meshopt.views import ViewSet
+
+SURE, SMALL = 2.0, 5.0  # standard deviations above nothing, and degrees: what is turned back while a mesh is fitted
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,30 @@ def check(views: ViewSet, settings: CheckConfig | None = None) -> Checked:
 def check_mesh(views: ViewSet, mesh: Mesh, settings: CheckConfig) -> list[Finding]:
     """Checks the views again on the optimised mesh (scene frame): normals that are turned against what the others show
     on it."""
+    turns, _ = _turns_on(mesh, views)
+    found = [
+        finding
+        for v, turn in enumerate(turns)
+        for finding in reports.of_turn(views, v, turn.matrix, turn.uncertainty, settings)
+    ]
+    return [replace(finding, details={**finding.details, "on": "mesh"}) for finding in found]
+
+
+def remaining_turns(views: ViewSet, mesh: Mesh) -> list[Turned]:
+    """What is still to be turned back, on a mesh (scene frame) that is being fitted to the views, a better surface than
+    the rough one: small turns that are sure, if the views agree better on the mesh after them."""
+    turns, shared = _turns_on(mesh, views)
+    normals, found = shared.normals.copy(), []
+    for v, turn in enumerate(turns):
+        if SURE * turn.uncertainty < turn.degrees < SMALL:
+            normals[v] = normals[v] @ turn.matrix.T
+            found.append(Turned(v, turn.matrix))
+    better = disagreement(replace(shared, normals=normals)).mean < disagreement(shared).mean
+    return found if better else []
+
+
+def _turns_on(mesh: Mesh, views: ViewSet) -> tuple[list[Turn], SharedPoints]:
     with torch.no_grad(), parallel.single_torch():
         surface = Mesh(mesh.vertices.cpu().float(), mesh.faces.cpu())
-        turns = estimate_turns(observe(views), shared_points(reduced(views), surface))
-        found = [
-            finding
-            for v, turn in enumerate(turns)
-            for finding in reports.of_turn(views, v, turn.matrix, turn.uncertainty, settings)
-        ]
-    return [replace(finding, details={**finding.details, "on": "mesh"}) for finding in found]
+        shared = shared_points(reduced(views), surface)
+        return estimate_turns(observe(views), shared), shared

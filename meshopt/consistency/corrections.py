@@ -37,6 +37,12 @@ class Turned:
     view: int
     matrix: Float[np.ndarray, "3 3"]
 
+    @property
+    def degrees(self) -> float:
+        """The angle of a rotation."""
+        cosine = (np.trace(self.matrix) - 1) / 2
+        return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+
     def apply(self, views: ViewSet) -> ViewSet:
         """The views with these normals."""
         normals = views.normals.clone()

@@ -71,9 +71,8 @@ def size_of(correction: Correction, count: int) -> Float[np.ndarray, "V"]:
     """What a correction does to each of so many views, in degrees or what counts as much."""
     sizes = np.zeros(count)
     if isinstance(correction, Turned):
-        cosine = (np.trace(correction.matrix) - 1) / 2
         proper = np.linalg.det(correction.matrix) > 0
-        sizes[correction.view] = np.degrees(np.arccos(np.clip(cosine, -1, 1))) if proper else GROSS
+        sizes[correction.view] = correction.degrees if proper else GROSS
     elif isinstance(correction, Placed):
         moved = np.hypot(correction.right, correction.up) / 2  # shares of half the image
         sizes[correction.view] = 100 * PER_PERCENT * (moved + abs(correction.zoom - 1) / 2)

@@ -14,7 +14,7 @@ import trimesh
 import meshopt
 from meshopt import parallel
 from meshopt.config import CheckConfig
-from meshopt.consistency import Checked, check, check_mesh
+from meshopt.consistency import Checked, check, check_mesh, remaining_turns
 from meshopt.consistency.corrections import Turned
 from meshopt.consistency.turns import rotation
 from meshopt.mesh import Mesh
@@ -148,6 +148,22 @@ def test_against_a_mesh(views: ViewSet, shapes: SimpleNamespace, small) -> None:
     assert (found.code, found.views, found.details["on"]) == ("rotated", ("right",), "mesh")
     assert found.value == pytest.approx(np.degrees(np.linalg.norm(TURN)), abs=1.5)
     assert check_mesh(views, egg, CheckConfig(rotation=30.0)) == []
+
+
+def test_what_remains_to_be_turned_back(shapes: SimpleNamespace, small) -> None:
+    """Small turns that are sure; not more than that, and nothing in clean views or without a common surface."""
+    egg, clean = shapes.compared(small("wonder3d"))[1], small("unique3d")
+    little = 4.0 / np.degrees(np.linalg.norm(TURN)) * TURN
+    turned = Turned(1, rotation(little)).apply(clean)
+    (found,) = remaining_turns(turned, egg)
+    assert found.view == 1
+    left = Turned(1, found.matrix @ rotation(little))
+    assert left.degrees < 1.5
+    assert remaining_turns(found.apply(turned), egg) == []
+    assert remaining_turns(clean, egg) == []
+    assert remaining_turns(Turned(1, rotation(2 * TURN)).apply(clean), egg) == []
+    far = egg.with_vertices(0.01 * egg.vertices + 0.95)
+    assert remaining_turns(turned, far) == []
 
 
 def test_a_mesh_that_has_nothing_to_do_with_the_views(views: ViewSet) -> None:
