@@ -25,8 +25,13 @@ def curl(
     towards: Float[np.ndarray, "*N 3"],
 ) -> Float[np.ndarray, "*N"]:
     """Of unit normals and their derivatives to the right and upwards; camera frame. `towards`: to the eye, z = 1."""
-    along = (normal * towards).sum(-1) * (up[..., 0] - right[..., 1])
-    return np.asarray(along - normal[..., 0] * (up * towards).sum(-1) + normal[..., 1] * (right * towards).sum(-1))
+    along = _dot(normal, towards) * (up[..., 0] - right[..., 1])
+    return np.asarray(along - normal[..., 0] * _dot(up, towards) + normal[..., 1] * _dot(right, towards))
+
+
+def _dot(a: Float[np.ndarray, "*N 3"], b: Float[np.ndarray, "*N 3"]) -> Float[np.ndarray, "*N"]:
+    """Several times faster than the sum of products over an axis of three."""
+    return np.asarray(np.einsum("...k,...k->...", a, b))
 
 
 def slopes(normals: Float[np.ndarray, "h w 3"]) -> tuple[Float[np.ndarray, "h w 3"], Float[np.ndarray, "h w 3"]]:
@@ -41,7 +46,8 @@ def smooth_pixels(normals: Float[np.ndarray, "h w 3"], solid: Bool[np.ndarray, "
     """Pixels whose four neighbours are known, too, and no edge lies between."""
     jump = np.zeros(solid.shape)
     for axis in (0, 1):
-        step = np.square(np.diff(normals, axis=axis)).sum(-1)
+        step = np.diff(normals, axis=axis)
+        step = _dot(step, step)
         before, after = [slice(None)] * 2, [slice(None)] * 2
         before[axis], after[axis] = slice(0, -1), slice(1, None)
         jump[tuple(before)] = np.maximum(jump[tuple(before)], step)
@@ -54,7 +60,7 @@ def averaged_curl(
     normals: Float[np.ndarray, "h w 3"], solid: Bool[np.ndarray, "h w"], towards: Float[np.ndarray, "h w 3"]
 ) -> Float[np.ndarray, "h w"]:
     """Curl per pixel, averaged over a Gaussian window of WINDOW pixels; NaN where too little of it is known."""
-    usable = smooth_pixels(normals, solid) & ((normals * towards).sum(-1) > FACING)
+    usable = smooth_pixels(normals, solid) & (_dot(normals, towards) > FACING)
     found = curl(normals, *slopes(normals), towards)
     weight = cv2.GaussianBlur(usable.astype(np.float32), (0, 0), WINDOW)
     total = cv2.GaussianBlur(np.where(usable, found, 0.0).astype(np.float32), (0, 0), WINDOW)

@@ -14,6 +14,7 @@ from operator import itemgetter
 
 import numpy as np
 
+from meshopt import parallel
 from meshopt.consistency.corrections import Correction, Mirrored, Rearranged
 from meshopt.consistency.surface import SharedPoints, disagreement, reduced, rough_disagreement, shared_points, subset
 from meshopt.initial.hull import uncovered_shares
@@ -113,13 +114,14 @@ def _unseen_by_silhouettes(tiny: ViewSet, small: ViewSet, surface: Mesh, cut: fl
             turned.append(_exchanged(len(masks), i, j))
     shared = shared_points(small, surface)
     now = disagreement(shared).mean
-    better = [c for c in alike if disagreement(_changed(shared, c, small, surface)).mean < BETTER * now]
+    after = parallel.run(_degrees, [(shared, correction, small, surface) for correction in alike])
+    better = [correction for correction, degrees in zip(alike, after, strict=True) if degrees < BETTER * now]
     likely = [(_uncovered(c.apply(tiny)), c) for c in better + turned]
     return [(after, c) for after, c in likely if after < cut]
 
 
-def _changed(shared: SharedPoints, correction: Correction, small: ViewSet, surface: Mesh) -> SharedPoints:
-    """What the views show on the surface after a correction: only the views that it moves are sampled anew."""
+def _degrees(shared: SharedPoints, correction: Correction, small: ViewSet, surface: Mesh) -> float:
+    """How much views disagree on the surface after a correction: only those that it moves are sampled anew."""
     if isinstance(correction, Rearranged):
         moved = [k for k, picture in enumerate(correction.order) if picture != k]
     else:
@@ -128,7 +130,7 @@ def _changed(shared: SharedPoints, correction: Correction, small: ViewSet, surfa
     anew = shared_points(subset(correction.apply(small), moved), surface)
     normals, weight = shared.normals.copy(), shared.weight.copy()
     normals[moved], weight[moved] = anew.normals, anew.weight
-    return replace(shared, normals=normals, weight=weight)
+    return disagreement(replace(shared, normals=normals, weight=weight)).mean
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> float:

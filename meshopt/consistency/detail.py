@@ -90,14 +90,14 @@ def _slope(image: Float32[np.ndarray, "H W C"], scale: float) -> Float32[np.ndar
     """Length of the gradient of a smoothed image, per pixel."""
     smooth = cv2.GaussianBlur(image, (0, 0), scale)
     dx, dy = (cv2.Sobel(smooth, cv2.CV_32F, *way, scale=0.125) for way in ((1, 0), (0, 1)))
-    return np.asarray(np.sqrt((dx**2 + dy**2).sum(axis=2)), np.float32)
+    return np.asarray(np.sqrt(sum(np.einsum("hwc,hwc->hw", d, d) for d in (dx, dy))), np.float32)
 
 
 def blockiness(image: Float32[np.ndarray, "H W C"], solid: Bool[np.ndarray, "H W"]) -> float:
     """How much more neighbours differ across multiples of 8 rows and columns than elsewhere, as a share."""
     shares = []
     for axis in (0, 1):
-        step = np.abs(np.diff(image, axis=axis)).sum(axis=2)
+        step = np.einsum("hwc->hw", np.abs(np.diff(image, axis=axis)))
         inside = solid if axis == 0 else solid.T
         both = inside[1:] & inside[:-1]
         step = np.minimum(step if axis == 0 else step.T, 0.1) * both

@@ -27,7 +27,15 @@ from meshopt.consistency.observation import Observation, observe
 from meshopt.consistency.orientation import orientations
 from meshopt.consistency.patches import find_patches, patch_findings
 from meshopt.consistency.registration import aligned, joined, slide
-from meshopt.consistency.surface import disagreement, reduced, reduced_colours, rough_surface, sampled, shared_points
+from meshopt.consistency.surface import (
+    SharedPoints,
+    disagreement,
+    reduced,
+    reduced_colours,
+    rough_surface,
+    sampled,
+    shared_points,
+)
 from meshopt.consistency.turns import Turn, estimate_turns
 from meshopt.mesh import Mesh, vertex_normals
 from meshopt.views import ViewSet
@@ -69,7 +77,7 @@ class Examination:
     def set(self, views: ViewSet) -> None:
         """Goes on with these views."""
         self.views = views
-        for known in ("small", "observations", "surface", "misfit"):
+        for known in ("small", "observations", "surface", "shared", "misfit"):
             self.__dict__.pop(known, None)
 
     @cached_property
@@ -93,6 +101,11 @@ class Examination:
         return self.given_surface if self.views is self.given else rough_surface(self.small, GRID)
 
     @cached_property
+    def shared(self) -> SharedPoints | None:
+        """What the views show at the points of that surface."""
+        return None if self.surface is None else shared_points(self.small, self.surface)
+
+    @cached_property
     def misfit(self) -> float:
         """Of the silhouettes, see `hull_misfit`."""
         return hull_misfit(self.small)
@@ -100,7 +113,8 @@ class Examination:
     @cached_property
     def given_surface(self) -> Mesh | None:
         """The same of the views as they were given."""
-        return rough_surface(reduced(self.given), GRID)
+        small = self.small if self.views is self.given else reduced(self.given)
+        return rough_surface(small, GRID)
 
 
 def examine(views: ViewSet, settings: CheckConfig) -> Examination:
@@ -155,7 +169,7 @@ def _placement(done: Examination) -> None:
             done.change(_placed(done.views, v, placement))
     sliding = [v for v, placement in enumerate(placements) if placement.unseen is not None]
     while sliding:
-        shifts = parallel.run(aligned, [(done.small, v) for v in sliding])
+        shifts = aligned(done.small, sliding)
         slides = {v: slide(placements[v], shift, done.scale) for v, shift in zip(sliding, shifts, strict=True)}
         v = max(slides, key=lambda v: slides[v].pixels)
         if not reports.of_placement(done.views, v, slides[v], done.settings):
@@ -236,13 +250,12 @@ def _rotation(done: Examination) -> None:
 def _turns(done: Examination) -> tuple[list[Turn], float]:
     """How far every view's normals are turned, on a surface made of the views as they are now, and how much they
     disagree on it (degrees)."""
-    shared, apart = None, 0.0
+    apart = 0.0
     done.degrees = np.full(done.small.masks.shape, np.nan)
-    if done.surface is not None:
-        shared = shared_points(done.small, done.surface)
-        done.degrees = disagreement_maps(done.small, done.surface, shared)
-        apart = disagreement(shared).mean
-    return estimate_turns(done.observations, shared), apart
+    if done.surface is not None and done.shared is not None:
+        done.degrees = disagreement_maps(done.small, done.surface, done.shared)
+        apart = disagreement(done.shared).mean
+    return estimate_turns(done.observations, done.shared), apart
 
 
 def _patches(done: Examination) -> None:

@@ -97,9 +97,10 @@ class _Outline:
 
 
 def _moved(points: np.ndarray, change: np.ndarray, width: int) -> np.ndarray:
-    """(u, v) after a zoom (change[0], pixels at half the side) and a shift (pixels right, down)."""
+    """(u, v) after a zoom (change[..., 0], pixels at half the side) and a shift (pixels right, down), one for all or
+    one for each."""
     half = width / 2
-    return points * (1 + change[0] / half) + np.array([change[1], -change[2]]) / half
+    return np.asarray(points * (1 + change[..., :1] / half) + change[..., 1:] * (1.0, -1.0) / half)
 
 
 def estimate_placements(views: ViewSet) -> list[Placement]:
@@ -251,6 +252,6 @@ def _extreme(outline: _Outline, change: np.ndarray, value: Value) -> tuple[float
     """The largest value over the outline, and its slope."""
     values = value(outline.points, change)
     place = int(np.argmax(values))
-    point = outline.points[place : place + 1]
-    slope = [(value(point, change + 0.5 * e) - value(point, change - 0.5 * e))[0] for e in np.eye(3)]
-    return float(values[place]), np.array(slope)
+    steps = np.concatenate([np.eye(3), -np.eye(3)]) / 2
+    there, back = value(np.broadcast_to(outline.points[place], (6, 2)), change + steps).reshape(2, 3)
+    return float(values[place]), there - back

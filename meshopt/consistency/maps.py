@@ -23,9 +23,7 @@ def disagreement_maps(views: ViewSet, surface: Mesh, shared: SharedPoints) -> Fl
     view sees the point, or not well."""
 
     def map_of(v: int) -> Float[np.ndarray, "h w"]:
-        others = [k for k in range(len(views)) if k != v]
-        rest = SharedPoints(shared.points, shared.outward, shared.normals[others], shared.weight[others])
-        shown = shown_by_others(surface, rest, views.cameras[v], views.resolution)
+        shown = shown_by_others(surface, shared.without(v), views.cameras[v], views.resolution)
         cosine = (shown[..., :3] * views.normals[v]).sum(-1).clamp(-1, 1)
         seen = (shown[..., 3] > CLEAR) & (views.masks[v] > 0.5)
         return np.asarray(torch.where(seen, torch.rad2deg(torch.arccos(cosine)), torch.nan))

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 
 from meshopt.cameras import Camera
 from meshopt.curl import bending
+from meshopt.frames.evidence import outline
 from meshopt.initial.projection import scaled_size
 from meshopt.views import ViewSet
 
@@ -50,6 +51,12 @@ class Observation:
     def towards(self) -> Float[np.ndarray, "h w 3"]:
         """`Camera.towards_eye` of every pixel."""
         return self.camera.towards_eye(*self.mask.shape)
+
+    @cached_property
+    def outline(self) -> tuple[Bool[np.ndarray, "h w"], Float[np.ndarray, "h w 3"]]:
+        """Pixels along the outline that have a normal, and the outward one of the outline."""
+        at, outward = outline(self.mask, self.towards)
+        return at & self.known, outward
 
     @cached_property
     def bending(self) -> float:

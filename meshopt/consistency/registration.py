@@ -7,16 +7,19 @@ its horizon unseen. Its normals tell: they are aligned, as an image, with what t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from jaxtyping import Float
 
+from meshopt import parallel
 from meshopt.consistency.extents import Placement
 from meshopt.consistency.maps import shown_by_others
-from meshopt.consistency.surface import rough_surface, shared_points, subset
+from meshopt.consistency.surface import SharedPoints, rough_surface, shared_points, subset
 from meshopt.consistency.turn_evidence import Equations, parts, robust
+from meshopt.mesh import Mesh
 from meshopt.views import ViewSet
 
 GRID = 48  # voxels of the surface
@@ -26,6 +29,7 @@ LEAST = 0.07  # length of a normal difference that counts as noise
 CLEAR = 0.3  # weight with which the others have to see a point
 TRUST = (3.0, 0.7)  # how many times more than its residuals scatter it errs, and what (pixels) it errs at least
 LEAST_OTHERS = 2  # views; one alone makes no surface to speak of
+ENOUGH = 4  # views that make a surface from all sides
 FEW = 200  # pixels; fewer say nothing
 
 
@@ -38,17 +42,24 @@ class Alignment:
     covariance: Float[np.ndarray, "2 2"]
 
 
-def aligned(views: ViewSet, view: int) -> Alignment | None:
-    """Of one view against all others. None where they show too little of what it shows."""
-    others = [v for v in range(len(views)) if v != view]
-    if len(others) < LEAST_OTHERS:
-        return None
+def aligned(views: ViewSet, sliding: Sequence[int]) -> list[Alignment | None]:
+    """Of each of some views against all that do not slide; where these are few, against all others. None where they
+    show too little of what it shows."""
+    held = [v for v in range(len(views)) if v not in sliding]
+    if len(held) >= ENOUGH:
+        return _aligned(views, sliding, held)
+    alone = [([v], [k for k in range(len(views)) if k != v]) for v in sliding]
+    return [found for some in parallel.run(_aligned, [(views, *which) for which in alone]) for found in some]
+
+
+def _aligned(views: ViewSet, some: Sequence[int], others: Sequence[int]) -> list[Alignment | None]:
+    """Of some views against the surface made of others."""
     rest = subset(views, others)
-    surface = rough_surface(rest, GRID)
+    surface = rough_surface(rest, GRID) if len(others) >= LEAST_OTHERS else None
     if surface is None:
-        return None
-    shown = shown_by_others(surface, shared_points(rest, surface), views.cameras[view], views.resolution)
-    return _registered(views.normals[view].numpy(), views.masks[view].numpy(), shown.numpy())
+        return [None for _ in some]
+    shared = shared_points(rest, surface)
+    return parallel.run(_registered, [(views, v, surface, shared) for v in some])
 
 
 def slide(placement: Placement, found: Alignment | None, scale: float) -> Placement:
@@ -77,9 +88,9 @@ def joined(placement: Placement, slid: Placement) -> Placement:
     )
 
 
-def _registered(
-    normals: Float[np.ndarray, "h w 3"], mask: Float[np.ndarray, "h w"], shown: Float[np.ndarray, "h w 4"]
-) -> Alignment | None:
+def _registered(views: ViewSet, view: int, surface: Mesh, others: SharedPoints) -> Alignment | None:
+    normals, mask = views.normals[view].numpy(), views.masks[view].numpy()
+    shown = shown_by_others(surface, others, views.cameras[view], views.resolution).numpy()
     weight = np.where(shown[..., 3] > CLEAR, shown[..., 3], 0.0).astype(np.float32)
     source = np.dstack([normals * mask[..., None], mask]).astype(np.float32)
     target = np.dstack([shown[..., :3] * weight[..., None], weight]).astype(np.float32)

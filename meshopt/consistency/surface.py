@@ -40,6 +40,11 @@ class SharedPoints:
     normals: Float[np.ndarray, "V N 3"]
     weight: Float[np.ndarray, "V N"]
 
+    def without(self, view: int) -> SharedPoints:
+        """The same of all other views."""
+        others = [k for k in range(len(self.normals)) if k != view]
+        return replace(self, normals=self.normals[others], weight=self.weight[others])
+
 
 @dataclass(frozen=True)
 class Disagreement:

@@ -20,7 +20,6 @@ from jaxtyping import Float, Int
 from meshopt.consistency.observation import Observation
 from meshopt.consistency.surface import CLEAR, SharedPoints
 from meshopt.curl import curl, slopes, smooth_pixels
-from meshopt.frames.evidence import outline
 
 TILES = 8  # parts of a picture along its longer side that err independently of each other
 LEAST_CURL = 0.003  # residuals count as noise below this
@@ -110,8 +109,7 @@ def rim(
 ) -> Equations:
     """Of the pixels along the outline: the normal's direction in the image is the outline's, and it stands nowhere more
     towards the eye than elsewhere (how much it does everywhere follows from the pixels' size). As `integrability`."""
-    at, outward = outline(view.mask, view.towards)
-    at &= view.known
+    at, outward = view.outline
     n, eye = normals[at], view.towards[at]
     eye = eye / np.linalg.norm(eye, axis=-1, keepdims=True)
     jacobians, residuals = [], []

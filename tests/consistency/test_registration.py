@@ -20,7 +20,7 @@ PIXEL = 128 / 512  # of the views here, in a view of 512
 def test_sideways_shift_is_recovered(shapes: SimpleNamespace, pixels: float) -> None:
     """Of wonder3d's front_left, within a pixel of 512."""
     views = shapes.damaged("wonder3d", shapes.FIGURE, 5, right=pixels)
-    found = aligned(reduced(views), 5)
+    (found,) = aligned(reduced(views), [5])
     assert found is not None
     assert found.right == pytest.approx(-pixels, abs=PIXEL)
     assert found.down == pytest.approx(0.0, abs=PIXEL)
@@ -28,11 +28,25 @@ def test_sideways_shift_is_recovered(shapes: SimpleNamespace, pixels: float) -> 
 
 def test_uncertainty_covers_the_error(shapes: SimpleNamespace) -> None:
     views = shapes.damaged("wonder3d", shapes.FIGURE, 1, right=2.0, down=1.0)
-    found = aligned(reduced(views), 1)
+    (found,) = aligned(reduced(views), [1])
     assert found is not None
     error = np.array([found.right + 2.0, found.down + 1.0])
     assert error @ np.linalg.inv(found.covariance) @ error < 9.0
     assert np.sqrt(np.linalg.eigvalsh(found.covariance)).max() < 2.0
+
+
+def test_what_slides_is_no_evidence_for_what_else_slides(shapes: SimpleNamespace) -> None:
+    """front_left's error is not front_right's; of few views, each has all others."""
+    views = shapes.damaged("wonder3d", shapes.FIGURE, 5, right=4.0)
+    small = reduced(views)
+    right, left = aligned(small, [1, 5])
+    assert right is not None
+    assert left is not None
+    assert right.right == pytest.approx(0.0, abs=PIXEL)
+    assert left.right == pytest.approx(-4.0, abs=PIXEL)
+    few = aligned(small, [0, 1, 2])
+    alone = [found for v in (0, 1, 2) for found in aligned(small, [v])]
+    assert [found and found.right for found in few] == [found and found.right for found in alone]
 
 
 def test_where_others_show_nothing_there_is_none(small) -> None:
@@ -41,9 +55,9 @@ def test_where_others_show_nothing_there_is_none(small) -> None:
     masks = views.masks.clone()
     masks[1:3] = 0
     masks[1, :20, :20] = masks[2, -20:, -20:] = 1
-    assert aligned(replace(views, masks=masks, rgb=None), 0) is None
+    assert aligned(replace(views, masks=masks, rgb=None), [0]) == [None]
     blank = replace(views, normals=torch.zeros_like(views.normals), masks=views.masks * 0, rgb=None)
-    assert aligned(blank, 0) is None
+    assert aligned(blank, [0, 1]) == [None, None]
 
 
 def test_slide_keeps_to_the_unseen_direction() -> None:
