@@ -25,7 +25,7 @@ from typing import Any
 import cv2
 import numpy as np
 from consistency_curves import chosen, draw
-from consistency_rows import CLEAN, SEVERAL, Row, counted, half, label, missed, summary, table
+from consistency_rows import CLEAN, SEVERAL, Row, counted, half, label, missed, summary, table, totals
 
 import meshopt
 from meshopt.config import CheckConfig
@@ -88,6 +88,8 @@ def main() -> int:
                 print(f"{done}/{total} {line(row)}", flush=True)
     if options.table:
         options.table.write_text("\n".join(filter(None, [table(rows, options.half), chosen(rows)])))
+    if options.totals:
+        options.totals.write_text(json.dumps(totals(rows), indent=1) + "\n")
     if options.plot:
         options.plot.write_bytes(draw(rows, options.half))
     return 0
@@ -107,6 +109,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sensitive", action="store_true", help="thresholds next to nothing, for --plot")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--table", type=Path, metavar="MD", help="write the table here")
+    parser.add_argument("--totals", type=Path, metavar="JSON", help="write the table's figures here, all rigs together")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="draw the curves here")
     return parser.parse_args()
 

@@ -192,6 +192,29 @@ def table(rows: Iterable[Row], select: str = "all") -> str:
     return "\n".join([*lines, "", *_alarms(used)]) + "\n"
 
 
+def totals(rows: Iterable[Row]) -> dict[str, Row]:
+    """The table's figures as numbers, by kind: of how many sets, how many were found, and so on."""
+    used = [row for row in rows if counted(row) and not row["sensitive"]]
+    found = {}
+    for name, some in _grouped(used, label):
+        if name == CLEAN:
+            found[name] = {"sets": len(some), "false_alarms": sum(map(detected, some))}
+            continue
+        errors = [error for row in some if (error := off(row)) is not None]
+        overlaps = [row["iou"] for row in some if row.get("iou") is not None]
+        found[name] = {
+            "sets": len(some),
+            "found": sum(map(detected, some)),
+            "named": sum(bool(named(row)) for row in some),
+            "right_view": sum(right_view(row) is True for row in some),
+            "others": sum(others(row) is True for row in some),
+            "off_median": round(float(np.median(errors)), 4) if errors else None,
+            "off_95": round(float(np.percentile(errors, 95)), 4) if errors else None,
+            "iou_median": round(float(np.median(overlaps)), 4) if overlaps else None,
+        }
+    return found
+
+
 def _grouped(rows: Sequence[Row], key: Callable[[Row], Any]) -> list[tuple[Any, list[Row]]]:
     return [(value, list(group)) for value, group in groupby(sorted(rows, key=key), key)]
 
