@@ -206,13 +206,19 @@ def totals(rows: Iterable[Row]) -> dict[str, Row]:
             "sets": len(some),
             "found": sum(map(detected, some)),
             "named": sum(bool(named(row)) for row in some),
-            "right_view": sum(right_view(row) is True for row in some),
-            "others": sum(others(row) is True for row in some),
+            "right_view": _count(map(right_view, some)),
+            "others": _count(map(others, some)),
             "off_median": round(float(np.median(errors)), 4) if errors else None,
             "off_95": round(float(np.percentile(errors, 95)), 4) if errors else None,
             "iou_median": round(float(np.median(overlaps)), 4) if overlaps else None,
         }
     return found
+
+
+def _count(told: Iterable[bool | None]) -> int | None:
+    """How many are true; None where none can be told."""
+    known = [value for value in told if value is not None]
+    return sum(known) if known else None
 
 
 def _grouped(rows: Sequence[Row], key: Callable[[Row], Any]) -> list[tuple[Any, list[Row]]]:

@@ -23,12 +23,13 @@ from meshopt.views import ViewSet
 
 HULL_SIZE, HULL_STEPS = 64, 32  # pixels of the silhouettes whose hull is tried, and voxels along the scene
 SIZE, GRID = 128, 40  # pixels and voxels with which the normals are compared, ...
-CLOSE, FINE = 1.1, 64  # ... and voxels, where arrangements are so close (ratio of their disagreement)
+CLOSE, FINE = 1.25, 96  # ... and voxels, where arrangements are so close (ratio of their disagreement)
 MENDED = 0.4  # share of it that may be left for an arrangement to be tried further
 TRIED = 4  # arrangements of which the normals are compared
 BETTER = 0.9  # ratio to which the normals' disagreement has to fall ...
 DECISIVE = 0.1  # ... or, where silhouettes are mended but for this share,
 NO_WORSE = 1.15  # not to rise above
+GROSS = 1.0  # misfit of silhouettes, sum over the views, from which on those that mend them so need no normals' consent
 FIRST_MOVED = 1.03  # how many times more disagreement an arrangement counts that moves the first view
 ALIKE = 0.95  # overlap (intersection over union) of silhouettes that tell nothing apart
 OPPOSITE = -0.97  # cosine between the axes of views that show each other's mirrored silhouette
@@ -66,6 +67,8 @@ def rearranged(views: ViewSet, surface: Mesh | None, misfit: float, cut: float) 
             ((_uncovered(c.apply(tiny)), k, c) for k, c in enumerate(_corrections(len(views)))), key=lambda t: t[:2]
         )
         likely = [(after, c) for after, _, c in found[:TRIED] if after < MENDED * misfit]
+    mended = [(after, c) for after, c in likely if misfit > GROSS and after < DECISIVE * misfit]
+    likely = mended or likely
     if not likely:
         return None
     now, rivals = _compared(small, GRID, likely)
@@ -74,7 +77,7 @@ def rearranged(views: ViewSet, surface: Mesh | None, misfit: float, cut: float) 
         now, rivals = _compared(views, FINE, [(after, c) for _, after, c in rivals])
     degrees, after, correction = rivals[0]
     needed = NO_WORSE if misfit >= cut and after < DECISIVE * misfit else BETTER
-    if degrees >= needed * now:
+    if not mended and degrees >= needed * now:
         return None
     return Arrangement(correction, (misfit, after), (now, degrees))
 

@@ -67,7 +67,10 @@ def check_mesh(views: ViewSet, mesh: Mesh, settings: CheckConfig) -> list[Findin
         for v, turn in enumerate(turns)
         for finding in reports.of_turn(views, v, turn.matrix, turn.uncertainty, settings)
     ]
-    return [replace(finding, details={**finding.details, "on": "mesh"}) for finding in found]
+    return [
+        replace(finding, message=f"on the finished mesh, {finding.message}", details={**finding.details, "on": "mesh"})
+        for finding in found
+    ]
 
 
 def remaining_turns(views: ViewSet, mesh: Mesh) -> list[Turned]:

@@ -146,6 +146,7 @@ def test_against_a_mesh(views: ViewSet, shapes: SimpleNamespace, small) -> None:
     assert check_mesh(small("unique3d"), egg, CheckConfig()) == []
     (found,) = check_mesh(views, egg, CheckConfig())
     assert (found.code, found.views, found.details["on"]) == ("rotated", ("right",), "mesh")
+    assert found.message.startswith("on the finished mesh, the normals of right are turned by")
     assert found.value == pytest.approx(np.degrees(np.linalg.norm(TURN)), abs=1.5)
     assert check_mesh(views, egg, CheckConfig(rotation=30.0)) == []
 
