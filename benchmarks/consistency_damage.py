@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from consistency import figures
+from consistency import figures, read
 from consistency_rows import CLEAN, Row, half
 from scipy.spatial import cKDTree
 from scipy.stats import spearmanr
@@ -89,7 +89,7 @@ class Task:
 
 def main() -> int:
     options = arguments()
-    rows = [json.loads(text) for text in options.json.read_text().splitlines()] if options.json.exists() else []
+    rows = read(options.json)
     known = {key(row): row for row in rows}
     with options.json.open("a") as file:
         for task in plan(sources(options), options.count):

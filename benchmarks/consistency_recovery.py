@@ -19,7 +19,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from consistency import Damage
+from consistency import Damage, read
 from consistency_damage import Task, damaged, distance, fitted, key, sources, truth
 from consistency_rows import CLEAN, Row, label
 from scores import Case
@@ -35,7 +35,7 @@ UNCORRECTED = "check.correct=false"
 
 def main() -> int:
     options = arguments()
-    rows = [json.loads(text) for text in options.json.read_text().splitlines()] if options.json.exists() else []
+    rows = read(options.json)
     known = {(key(row), row["corrected"]) for row in rows}
     damages = [Damage(CLEAN, None), *(Damage.of(text) for text in options.kinds.split(","))]
     with options.json.open("a") as file:
@@ -83,8 +83,8 @@ def table(rows: Sequence[Row]) -> str:
         if some:
             of_clean = [clean[row["object"], row["rig"]] for row in some]
             ratio, aligned = (
-                np.mean([row[name] for row in some]) / np.mean([row[name] for row in of_clean])
-                for name in ("error", "aligned")
+                np.mean([row[figure] for row in some]) / np.mean([row[figure] for row in of_clean])
+                for figure in ("error", "aligned")
             )
             crossing = sum(row["self_intersecting"] for row in some)
             done = "yes" if corrected else "no"

@@ -143,13 +143,21 @@ def percent(rows: Sequence[Row], test: Callable[[Row], Any]) -> str:
     return f"{100 * sum(told) / len(told):.0f}" if told else ""
 
 
+def _offs(rows: Sequence[Row]) -> list[float]:
+    return [error for row in rows if (error := off(row)) is not None]
+
+
+def _overlaps(rows: Sequence[Row]) -> list[float]:
+    return [row["iou"] for row in rows if row.get("iou") is not None]
+
+
 def _errors(rows: Sequence[Row]) -> str:
-    errors = [error for row in rows if (error := off(row)) is not None]
+    errors = _offs(rows)
     return f"{np.median(errors):.2f} / {np.percentile(errors, 95):.2f}" if errors else ""
 
 
 def _overlap(rows: Sequence[Row]) -> str:
-    found = [row["iou"] for row in rows if row.get("iou") is not None]
+    found = _overlaps(rows)
     return f"{np.median(found):.2f}" if found else ""
 
 
@@ -200,8 +208,7 @@ def totals(rows: Iterable[Row]) -> dict[str, Row]:
         if name == CLEAN:
             found[name] = {"sets": len(some), "false_alarms": sum(map(detected, some))}
             continue
-        errors = [error for row in some if (error := off(row)) is not None]
-        overlaps = [row["iou"] for row in some if row.get("iou") is not None]
+        errors, overlaps = _offs(some), _overlaps(some)
         found[name] = {
             "sets": len(some),
             "found": sum(map(detected, some)),

@@ -18,7 +18,7 @@ import meshopt
 from meshopt import parallel
 from meshopt.config import Config
 from meshopt.consistency import Checked, Finding, check, check_mesh, remaining_turns
-from meshopt.consistency.corrections import Correction
+from meshopt.consistency.corrections import Correction, corrected
 from meshopt.consistency.findings import Verdict, worst
 from meshopt.devices import choose
 from meshopt.errors import InputError
@@ -115,9 +115,7 @@ class _Run:
         area = float(face_cross(mesh.vertices, mesh.faces).norm(dim=-1).sum() / 2)
         budget = self.config.output.faces
         for number, stage in enumerate(schedule(self.config.optimize, self.views, area, budget)):
-            if number and self.corrects:
-                self.turn_back(stage, mesh)
-            mesh = self.timed(stage.name, partial(self.optimize, stage, mesh))
+            mesh = self.timed(stage.name, partial(self.optimize, stage, mesh, turning=number > 0 and self.corrects))
         if budget is not None:
             mesh = self.timed("faces", partial(self.to_budget, mesh, budget))
         mesh = self.timed("untangle", partial(self.untangled, mesh))
@@ -147,14 +145,12 @@ class _Run:
         """Whether views are to be mended."""
         return self.config.check.enabled and self.config.check.correct
 
-    def turn_back(self, stage: Stage, mesh: Mesh) -> None:
-        """Before a stage: turns normals by the little that the mesh shows and the rough surface did not."""
+    def turn_back(self, mesh: Mesh) -> dict[str, float]:
+        """Turns normals by the little that the mesh shows and the rough surface did not: degrees, by view."""
         found = remaining_turns(self.views, mesh)
-        for turned in found:
-            self.views = turned.apply(self.views)
+        self.views = corrected(self.views, found)
         self.corrections += found
-        names = [camera.name for camera in self.views.cameras]
-        self.details[stage.name] = {"turned": {names[turned.view]: round(turned.degrees, 2) for turned in found}}
+        return {self.views.cameras[turned.view].name: round(turned.degrees, 2) for turned in found}
 
     @property
     def verdict(self) -> Verdict:
@@ -210,14 +206,16 @@ class _Run:
             raise InputError(f"--init {error}; or one of {', '.join(INITIAL_METHODS)}") from None
         return mesh.with_vertices((mesh.vertices - torch.tensor(self.views.offset)) / self.views.scale)
 
-    def optimize(self, stage: Stage, mesh: Mesh) -> Mesh:
+    def optimize(self, stage: Stage, mesh: Mesh, turning: bool) -> Mesh:
+        """One stage of the optimiser; `turning`: once what is left of turned normals is turned back."""
+        details: dict[str, Any] = {"turned": self.turn_back(mesh)} if turning else {}
+
         def on_step(step: int, total: int, info: dict[str, float]) -> None:
             self.on_progress(Progress(stage.name, step, total, info))
 
         done = optimize_stage(mesh, self.views, self.config.optimize, stage, self.backend, on_step)
         self.curves[stage.name] = done.curves
-        steps = {"steps": len(done.curves["normal"]), "last_fall": done.last_fall}
-        self.details[stage.name] = self.details.get(stage.name, {}) | steps
+        self.details[stage.name] = details | {"steps": len(done.curves["normal"]), "last_fall": done.last_fall}
         if stage.tolerance and done.last_fall is not None and done.last_fall >= stage.tolerance:
             self.notes.append(
                 f"not converged: in the last {FALL_STEPS} steps the loss still fell by {100 * done.last_fall:.1f} %;"

@@ -33,7 +33,6 @@ GROSS = 1.0  # misfit of silhouettes, sum over the views, from which on those th
 FIRST_MOVED = 1.1  # how many times more disagreement an arrangement counts that moves the first view
 ALIKE = 0.95  # overlap (intersection over union) of silhouettes that tell nothing apart
 OPPOSITE = -0.97  # cosine between the axes of views that show each other's mirrored silhouette
-MOST = 90.0  # degrees of disagreement where views share no surface
 LEAST_VIEWS = 3  # two may be exchanged, or mirrored, without a third's telling
 MOST_VIEWS = 10  # of which all exchanges of two are tried
 
@@ -86,10 +85,8 @@ def _compared(
     views: ViewSet, grid: int, likely: Sequence[tuple[float, Correction]]
 ) -> tuple[float, list[tuple[float, float, Correction]]]:
     """Degrees that the views' normals are apart as they are, and after each correction, the best first."""
-    rivals = [
-        (rough_disagreement(c.apply(views), grid, MOST) * _reluctance(c), uncovered, c) for uncovered, c in likely
-    ]
-    return rough_disagreement(views, grid, MOST), sorted(rivals, key=itemgetter(0))
+    rivals = [(rough_disagreement(c.apply(views), grid) * _reluctance(c), uncovered, c) for uncovered, c in likely]
+    return rough_disagreement(views, grid), sorted(rivals, key=itemgetter(0))
 
 
 def hull_misfit(views: ViewSet) -> float:

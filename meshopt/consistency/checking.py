@@ -82,8 +82,9 @@ def remaining_turns(views: ViewSet, mesh: Mesh) -> list[Turned]:
         if SURE * turn.uncertainty < turn.degrees < SMALL:
             normals[v] = normals[v] @ turn.matrix.T
             found.append(Turned(v, turn.matrix))
-    better = disagreement(replace(shared, normals=normals)).mean < disagreement(shared).mean
-    return found if better else []
+    if not found or disagreement(replace(shared, normals=normals)).mean >= disagreement(shared).mean:
+        return []
+    return found
 
 
 def _turns_on(mesh: Mesh, views: ViewSet) -> tuple[list[Turn], SharedPoints]:

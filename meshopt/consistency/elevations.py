@@ -21,7 +21,6 @@ SIZE, GRID = 128, 40  # pixels and voxels with which normals are compared
 STEP, FARTHEST = 4.0, 16.0  # degrees: elevations that are tried
 ERROR = 1.5  # degrees, measured
 BETTER = 0.95  # ratio to which the normals' disagreement has to fall
-MOST = 90.0  # degrees of disagreement where views share no surface
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Elevation:
 def estimate_elevation(views: ViewSet) -> Elevation | None:
     """The elevation at which the views agree much better than at the believed one, if there is one."""
     small = reduced(views, SIZE)
-    before = rough_disagreement(small, GRID, MOST)
+    before = rough_disagreement(small, GRID)
     best, lowest = _best(small, [Tilted(side * STEP, carried) for side in (-1, 1) for carried in (True, False)])
     if lowest >= before:
         return None
@@ -59,6 +58,6 @@ def estimate_elevation(views: ViewSet) -> Elevation | None:
 
 def _best(small: ViewSet, tried: Sequence[Tilted]) -> tuple[Tilted, float]:
     """The one after which normals disagree least, and how much."""
-    apart = parallel.run(rough_disagreement, [(tilted.apply(small), GRID, MOST) for tilted in tried])
+    apart = parallel.run(rough_disagreement, [(tilted.apply(small), GRID) for tilted in tried])
     k = int(np.argmin(apart))
     return tried[k], apart[k]

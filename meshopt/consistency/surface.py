@@ -25,6 +25,7 @@ from meshopt.views import ViewSet
 SIZE = 256  # pixels of the longer side at which views are compared
 CLEAR = 0.3  # cosine to the camera from which on a point counts as seen
 FAR = 60.0  # degrees: larger disagreements count as this
+NONE_SHARED = 90.0  # degrees: what views that share no surface count as
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def disagreement(shared: SharedPoints) -> Disagreement:
     return Disagreement(mean, total / np.maximum(weight, 1e-9))
 
 
-def rough_disagreement(views: ViewSet, grid: int, without: float) -> float:
+def rough_disagreement(views: ViewSet, grid: int, without: float = NONE_SHARED) -> float:
     """Mean degrees between the views' normals on a rough surface made of them; `without`: where there is none."""
     surface = rough_surface(views, grid)
     return without if surface is None else disagreement(shared_points(views, surface)).mean
