@@ -8,8 +8,33 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Texture:
+    """Images on a mesh's surface, as glTF's metallic-roughness material has them.
+
+    Corner k of the mesh's face f lies at `uv[faces[f, k]]`: u to the right, v down, (0, 0) the outer corner of the
+    image's first texel, (1, 1) that of its last. Rows of `uv` are not shared between charts, nor between vertices of
+    the mesh. `color` is sRGB. `normals`, where there are, are unit vectors in the tangent frame (`meshopt.tangents`),
+    (x, y, z) = 2 * value / 255 - 1, y against v (OpenGL's, as in glTF).
+    """
+
+    uv: Float[Tensor, "M 2"]
+    faces: Int[Tensor, "F 3"]
+    color: UInt8[Tensor, "H W 3"]
+    normals: UInt8[Tensor, "H W 3"] | None = None
+    roughness: float = 0.9
+    metallic: float = 0.0
+
+    def to(self, device: torch.device | str) -> Texture:
+        """The same texture on another device."""
+        normals = None if self.normals is None else self.normals.to(device)
+        return replace(
+            self, uv=self.uv.to(device), faces=self.faces.to(device), color=self.color.to(device), normals=normals
+        )
 
 
 @dataclass(frozen=True)
@@ -17,17 +42,19 @@ class Mesh:
     """A triangle mesh in the world frame (right-handed, +Y up, front +Z).
 
     `vertices` are in scene units, `faces` index them counter-clockwise seen from outside (int32, as rasterisers
-    take them), `colors` are sRGB in [0, 1] per vertex where known.
+    take them), `colors` are sRGB in [0, 1] per vertex where known, and so is the `texture`.
     """
 
     vertices: Float[Tensor, "N 3"]
     faces: Int[Tensor, "F 3"]
     colors: Float[Tensor, "N 3"] | None = None
+    texture: Texture | None = None
 
     def to(self, device: torch.device | str) -> Mesh:
         """The same mesh on another device."""
         colors = None if self.colors is None else self.colors.to(device)
-        return Mesh(self.vertices.to(device), self.faces.to(device), colors)
+        texture = None if self.texture is None else self.texture.to(device)
+        return Mesh(self.vertices.to(device), self.faces.to(device), colors, texture)
 
     def with_vertices(self, vertices: Float[Tensor, "N 3"]) -> Mesh:
         """The same connectivity with moved vertices."""

@@ -8,10 +8,11 @@ OSErrors.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from meshopt.errors import InputError
@@ -34,6 +35,25 @@ def write_file(path: Path, data: bytes) -> None:
         staged.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Writes files beside each other, by name, all of them whole or none; the folder must exist."""
+    if len(files) == 1:
+        ((name, data),) = files.items()
+        write_file(folder / name, data)
+        return
+    for name in files:
+        if (folder / name).is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(folder / name))
+    staging = Path(tempfile.mkdtemp(prefix=_MARK, dir=folder))
+    try:
+        for name, data in files.items():
+            (staging / name).write_bytes(data)
+        _sync(staging)
+        _commit(staging, folder, ())
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def check_folder(folder: Path, names: Iterable[str], overwrite: bool) -> None:
@@ -60,8 +80,8 @@ def check_folder(folder: Path, names: Iterable[str], overwrite: bool) -> None:
 def staged_folder(folder: Path, names: Iterable[str], overwrite: bool = False) -> Iterator[Path]:
     """A folder to write a result into, which becomes `folder` when the block ends well.
 
-    `names` are all files a result can have: those of an older result go when the new one is complete, other
-    files in `folder` are left alone. When the block or the disk fails, `folder` is as it was before and
+    `names` are all files a result can have, at most one folder deep: those of an older result go when the new one is
+    complete, other files in `folder` are left alone. When the block or the disk fails, `folder` is as it was before and
     nothing is left behind.
     """
     names = tuple(names)
@@ -93,10 +113,12 @@ def _commit(staging: Path, folder: Path, names: tuple[str, ...]) -> None:
         staging.rename(folder)
         _sync_folder(folder.parent)
         return
-    new = sorted(file.name for file in staging.iterdir())
+    new = sorted(str(file.relative_to(staging)) for file in staging.rglob("*") if file.is_file())
     old = [name for name in dict.fromkeys([*names, *new]) if (folder / name).exists()]
     retired = staging / f"{_MARK}old"
-    retired.mkdir()
+    for inner in {Path(name).parent for name in (*old, *new)}:
+        (retired / inner).mkdir(parents=True, exist_ok=True)
+        (folder / inner).mkdir(exist_ok=True)
     try:
         for name in old:
             (folder / name).rename(retired / name)
@@ -110,11 +132,18 @@ def _commit(staging: Path, folder: Path, names: tuple[str, ...]) -> None:
             if (retired / name).exists():
                 (retired / name).rename(folder / name)
         raise
+    finally:
+        for inner in {Path(name).parent for name in (*old, *new)} - {Path()}:
+            with contextlib.suppress(OSError):  # it holds something
+                (folder / inner).rmdir()
     _sync_folder(folder)
 
 
 def _sync(folder: Path) -> None:
     for file in folder.iterdir():
+        if file.is_dir():
+            _sync(file)
+            continue
         with file.open("rb+") as stream:
             os.fsync(stream.fileno())
     _sync_folder(folder)

@@ -10,7 +10,7 @@ import pytest
 
 from meshopt.errors import InputError
 from meshopt.io import files
-from meshopt.io.files import check_folder, staged_folder, write_file
+from meshopt.io.files import check_folder, staged_folder, write_file, write_files
 
 NAMES = ("mesh.glb", "mesh.ply", "report.json")
 
@@ -156,3 +156,20 @@ def test_folder_has_the_usual_rights(tmp_path: Path) -> None:
     _write(tmp_path / "out", mesh_glb="mesh")
     (tmp_path / "plain").mkdir()
     assert (tmp_path / "out").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_files_beside_each_other_replace_older_ones_and_leave_others(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    (tmp_path / "c").write_bytes(b"other")
+    write_files(tmp_path, {"a": b"new", "b": b"more"})
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"a": b"new", "b": b"more", "c": b"other"}
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "c").stat().st_mode
+
+
+def test_files_never_replace_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "precious").write_bytes(b"x")
+    for content in ({"b": b"new"}, {"a": b"new", "b": b"more"}):
+        with pytest.raises(IsADirectoryError):
+            write_files(tmp_path, content)
+    assert [file.name for file in tmp_path.rglob("*")] == ["b", "precious"]

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
 import trimesh
 
+from meshopt.colorspace import linear_to_srgb
 from meshopt.errors import InputError
-from meshopt.io.meshes import (
-    FORMATS,
-    distinct_positions,
-    encode_mesh,
-    linear_to_srgb,
-    load_mesh,
-    save_mesh,
-    srgb_to_linear,
-)
+from meshopt.io.meshes import FORMATS, encode_files, encode_mesh, file_names, load_mesh, save_mesh
 from meshopt.mesh import Mesh
+
+TEXTURED = ("glb", "gltf", "obj")
 
 
 @pytest.fixture
@@ -61,7 +60,7 @@ def test_round_trip_is_exact(ball: Mesh, tmp_path: Path, kind: str) -> None:
     assert torch.equal(read.faces, ball.faces)
     assert read.colors is not None
     assert ball.colors is not None
-    dark_step = 0.06 if kind == "glb" else 0.003  # trimesh keeps 8 bits of linear light
+    dark_step = 0.06 if kind in ("glb", "gltf") else 0.003  # trimesh keeps 8 bits of linear light
     assert (read.colors - ball.colors).abs().max() < dark_step
 
 
@@ -124,22 +123,78 @@ def test_meeting_vertices_are_kept_apart(ball: Mesh, tmp_path: Path) -> None:
     assert (read.vertices - torch.tensor([5.0, 0, 0])).abs().max() < 1e-4
 
 
-def test_distinct_positions_touches_only_what_meets() -> None:
-    points = np.array([[1.0, 2, 3], [1, 2, 3], [1, 2, 3], [-0.0, 0, 0], [0.0, 0, 0], [0.5, 0.5, 0.5]])
-    moved = distinct_positions(points)
-    assert len(np.unique(moved, axis=0)) == len(points)
-    assert np.abs(moved - points).max() < 1e-5
-    assert (moved[[0, 3, 5]] == points[[0, 3, 5]]).all()
-    apart = np.random.default_rng(0).normal(size=(100, 3))
-    assert (distinct_positions(apart) == apart.astype(np.float32)).all()
-    assert distinct_positions(np.zeros((0, 3))).shape == (0, 3)
-    assert len(np.unique(distinct_positions(np.zeros((500, 3))), axis=0)) == 500
+@pytest.mark.parametrize("kind", TEXTURED)
+@pytest.mark.parametrize("name", ["box", "bumpy_box"])
+def test_trimesh_finds_the_painted_colours(
+    kind: str, name: str, tmp_path: Path, paint: Callable[[np.ndarray], np.ndarray], request: pytest.FixtureRequest
+) -> None:
+    mesh = request.getfixturevalue(name)
+    save_mesh(mesh, tmp_path / f"box.{kind}")
+    read = trimesh.load_mesh(tmp_path / f"box.{kind}", process=False)
+    centers = read.visual.uv[read.faces].mean(1)  # trimesh's v runs up
+    material = read.visual.material
+    image = np.asarray(material.baseColorTexture if kind != "obj" else material.image) / 255
+    x, y = centers[:, 0] * image.shape[1] - 0.5, (1 - centers[:, 1]) * image.shape[0] - 0.5
+    sampled = cv2.remap(image.astype("f4"), x.astype("f4"), y.astype("f4"), cv2.INTER_LINEAR).reshape(-1, 3)
+    assert np.abs(sampled - paint(read.triangles_center)).max() < 0.01
 
 
-def test_transfer_functions_are_inverse() -> None:
-    values = np.linspace(0, 1, 1001)
-    assert np.allclose(linear_to_srgb(srgb_to_linear(values)), values, atol=1e-7)
-    assert srgb_to_linear(np.array(0.5)) == pytest.approx(0.2140, abs=1e-4)
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_textured_mesh_comes_back_closed(bumpy_box: Mesh, tmp_path: Path, kind: str) -> None:
+    save_mesh(bumpy_box, tmp_path / f"box.{kind}", scale=0.3, offset=(1.0, 2.0, 3.0))
+    read = load_mesh(tmp_path / f"box.{kind}")
+    assert (len(read.vertices), len(read.faces)) == (len(bumpy_box.vertices), len(bumpy_box.faces))
+    shape = trimesh.Trimesh(read.vertices.numpy(), read.faces.numpy(), process=False)
+    assert shape.is_watertight
+    assert shape.is_winding_consistent
+    assert shape.volume == pytest.approx(3 * 0.3**3, rel=1e-5)
+    assert read.colors is None
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_files_are_those_told_beforehand_and_the_same_every_time(bumpy_box: Mesh, tmp_path: Path, kind: str) -> None:
+    files = encode_files(bumpy_box, kind, "a b")
+    assert files == encode_files(bumpy_box, kind, "a b")
+    assert tuple(files) == (("a b.ply",) if kind == "ply" else file_names(kind, "a b"))
+    assert save_mesh(bumpy_box, tmp_path / f"a b.{kind}") == tuple(tmp_path / name for name in files)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == files
+    assert encode_mesh(bumpy_box, kind) == next(iter(encode_files(bumpy_box, kind).values()))
+
+
+@pytest.mark.parametrize("stem", ["mesh", "a b", "100%", "-x", ".hidden", "Löwe", "#1;2", "a\\b"])
+@pytest.mark.parametrize("kind", ["gltf", "obj"])
+def test_names_beside_a_mesh_need_no_quotes(kind: str, stem: str, bumpy_box: Mesh, tmp_path: Path) -> None:
+    save_mesh(bumpy_box, tmp_path / f"{stem}.{kind}")
+    for name in file_names(kind, stem)[1:]:
+        assert re.fullmatch(r"\w[\w.-]*", name)
+        assert (tmp_path / name).is_file()
+    assert trimesh.load_mesh(tmp_path / f"{stem}.{kind}").visual.kind == "texture"
+    assert len(load_mesh(tmp_path / f"{stem}.{kind}").faces) == len(bumpy_box.faces)
+
+
+def test_without_normals_there_is_no_normal_image(box: Mesh) -> None:
+    assert list(encode_files(box, "obj")) == ["mesh.obj", "mesh.mtl", "mesh_color.png"]
+    assert list(encode_files(box, "gltf")) == ["mesh.gltf", "mesh.bin", "mesh_color.png"]
+    assert list(encode_files(replace(box, texture=None), "obj")) == ["mesh.obj"]
+    assert list(encode_files(replace(box, texture=None), "gltf")) == ["mesh.gltf", "mesh.bin"]
+
+
+def test_a_failed_save_leaves_all_files_as_they_were(
+    box: Mesh, bumpy_box: Mesh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_mesh(box, tmp_path / "box.gltf")
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    rename = Path.rename
+
+    def fail(self: Path, target: Path) -> Path:
+        if self.name == "box_color.png" and target.parent == tmp_path and self.parent.name != ".meshopt-old":
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(OSError, match="No space left"):
+        save_mesh(bumpy_box, tmp_path / "box.gltf", scale=2.0)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
 def test_scene_parts_are_placed_and_joined(tmp_path: Path) -> None:
@@ -184,6 +239,6 @@ def test_bad_meshes_are_one_clear_sentence(tmp_path: Path, name: str, content: b
 
 
 def test_unknown_suffix_is_refused(ball: Mesh, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cannot write '.stl' files, expected .glb, .obj or .ply"):
+    with pytest.raises(InputError, match=r"cannot write '.stl' files, expected .glb, .gltf, .obj or .ply"):
         save_mesh(ball, tmp_path / "a.stl")
     assert list(tmp_path.iterdir()) == []
