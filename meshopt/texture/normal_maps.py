@@ -1,0 +1,70 @@
+"""Tangent-space normal maps: the normals of a fine surface and of the views, on a coarser mesh."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, UInt8
+
+from meshopt.mesh import Mesh
+from meshopt.tangents import shading_normals, tangents
+from meshopt.texture.atlas import Atlas
+from meshopt.texture.baking import KNOWN, sharpened, unit
+from meshopt.texture.lattice import Lattice
+from meshopt.texture.levelling import blended
+from meshopt.texture.observation import Observer
+from meshopt.texture.texels import Texels
+
+CREDIBLE = np.cos(np.radians([20.0, 40.0]))  # from the surface's normal: trusted up to the first, not from the second
+FLAT = (128, 128, 255)  # no deviation
+
+
+def bake_normals(
+    mesh: Mesh, atlas: Atlas, lattice: Lattice, observer: Observer, trust: Float[np.ndarray, " V"], texels: Texels
+) -> UInt8[np.ndarray, "T T 3"]:
+    """The map for `mesh`, of the surface that the lattice lies on, finer where views' normals are to be had.
+
+    `observer` sees the views' normals (world frame; 0 where unknown). A view's normal counts where it sees the surface,
+    less the more it deviates from the surface's own.
+    """
+    point = np.concatenate([lattice.points, lattice.normals], axis=1).astype(np.float32)
+    surface = torch.from_numpy(point[lattice.point_of])
+    frames, frame_texels = _frames(mesh, atlas), Texels(atlas.uv, atlas.faces, texels.size)
+
+    def band(top: int, bottom: int) -> tuple[np.ndarray]:
+        inside, values = texels.at(surface, top, bottom)
+        framed, frame = frame_texels.at(frames, top, bottom)
+        inside &= framed
+        values, frame = values[inside], frame[inside]
+        own = unit(values[:, 3:6])
+        seen = observer.at(values[:, :3], own)
+        given = unit(seen.color)
+        agreement = np.einsum("vpc,pc->vp", given, own)
+        credible = np.clip((agreement - CREDIBLE[1]) / (CREDIBLE[0] - CREDIBLE[1]), 0, 1).astype(np.float32)
+        weight = seen.weight * trust[:, None].astype(np.float32) * credible
+        mixed = blended(sharpened(weight), given)[0]
+        share = np.clip(weight.sum(0) / KNOWN, 0, 1)[:, None]
+        image = np.full((*inside.shape, 3), FLAT, np.uint8)
+        image[inside] = _encoded(unit(share * mixed + (1 - share) * own), frame)
+        return (image,)
+
+    return texels.bands(band)[0]
+
+
+def _frames(mesh: Mesh, atlas: Atlas) -> Float[torch.Tensor, "M 7"]:
+    """Normal, tangent and its sign for every row of the atlas."""
+    normals = shading_normals(mesh.vertices, mesh.faces)
+    along = tangents(mesh.vertices, normals, mesh.faces, atlas.uv, atlas.faces)
+    return torch.cat([normals.cpu()[atlas.vertices.cpu().long()], along.cpu()], dim=1).float()
+
+
+def _encoded(normals: Float32[np.ndarray, "K 3"], frame: Float32[np.ndarray, "K 7"]) -> UInt8[np.ndarray, "K 3"]:
+    """World normals in the frames (normal, tangent, sign), as bytes."""
+    up, along = unit(frame[:, :3]), unit(frame[:, 3:6])
+    across = np.cross(up, along) * np.sign(frame[:, 6:])
+    # the frame is not quite orthogonal between vertices: solved, not projected
+    solved = np.linalg.solve(
+        np.stack([along, across, up], axis=-1) + 1e-9 * np.eye(3, dtype=np.float32), normals[..., None]
+    )
+    solved = unit(solved[..., 0])
+    return np.round(255 * np.clip(solved / 2 + 0.5, 0, 1)).astype(np.uint8)

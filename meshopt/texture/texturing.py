@@ -1,0 +1,151 @@
+"""A mesh and views in, the mesh with a texture out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from meshopt import hardware, parallel
+from meshopt.config import TextureConfig
+from meshopt.errors import InputError
+from meshopt.mesh import Mesh, Texture
+from meshopt.texture.atlas import figures
+from meshopt.texture.baking import NOWHERE, bake, find_levels, linear_images, srgb_bytes
+from meshopt.texture.detail import onto
+from meshopt.texture.fitting import fitted
+from meshopt.texture.lattice import make_lattice
+from meshopt.texture.normal_maps import bake_normals
+from meshopt.texture.observation import Observer
+from meshopt.texture.pixels import nearest
+from meshopt.texture.texels import Texels
+from meshopt.texture.unwrapping import unwrap
+from meshopt.views import ViewSet
+
+STEP = 3.0  # pixels of the views: longest edges of the lattice
+DOUBTFUL = 1.0  # score of a view, percent of the object's diagonal, from which on it counts half
+MOST_VIEWS = 254  # that the map of sources can tell apart
+TEXEL_BYTES = 56  # of memory for each texel, about
+
+
+@dataclass(frozen=True)
+class Textured:
+    """A mesh with its texture, and where the texture comes from.
+
+    `source`: 0 where there is no surface, 1 where no view sees it and the colour was filled in, 2 + k where it is
+    mostly view k's. `confidence`: 0 not seen, 255 seen frontally and far from borders. `figures` is plain data
+    (docs/report.md).
+    """
+
+    mesh: Mesh
+    source: UInt8[Tensor, "T T"]
+    confidence: UInt8[Tensor, "T T"]
+    figures: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+def texture(
+    mesh: Mesh,
+    views: ViewSet,
+    settings: TextureConfig | None = None,
+    *,
+    detail: Mesh | None = None,
+    scores: Sequence[float] | None = None,
+) -> Textured:
+    """The mesh with an image of its colours, from the views, and with `settings.normals` a normal map.
+
+    Mesh and views are in one scene frame. `detail` is a finer mesh of the same surface, whose points and normals are
+    looked at instead of the mesh's own. `scores`: of every view by the consistency check (percent of the diagonal), 0
+    is perfect. Writes nothing; the same input gives the same bytes, unless unwrapping runs out of time. Raises
+    InputError where the views have no colours or do not show the mesh, or the texture is too large for the memory.
+    """
+    settings = settings or TextureConfig()
+    if views.rgb is None:
+        raise InputError("the views have no colours (--views): a texture needs them")
+    if len(views) > MOST_VIEWS:
+        raise InputError(f"there are {len(views)} views, but a texture is made from {MOST_VIEWS} at most")
+    _check_memory(settings)
+    with torch.no_grad(), parallel.single_torch():
+        return _texture(mesh, views, settings, detail, scores)
+
+
+def _texture(
+    mesh: Mesh, views: ViewSet, settings: TextureConfig, detail: Mesh | None, scores: Sequence[float] | None
+) -> Textured:
+    assert views.rgb is not None
+    atlas = unwrap(mesh.vertices, mesh.faces, settings.size, settings.padding, settings.unwrap, settings.seconds)
+    observer = Observer(detail or mesh, views, linear_images(views.rgb))
+    _check_fit(observer, views, settings.least_fit)
+    lattice = make_lattice(mesh, atlas, STEP * float(observer.pixels.min()))
+    if detail is not None:
+        lattice = onto(lattice, detail)
+    trust = _trust(scores, len(views))
+    texels = Texels(torch.from_numpy(lattice.uv), torch.from_numpy(lattice.uv_faces), settings.size)
+    levels = find_levels(lattice, observer, trust)
+    baked = bake(lattice, observer, levels, texels)
+    if settings.bake == "optimize":
+        baked = fitted(baked, lattice, observer, levels)
+    normals = None
+    if settings.normals:
+        shown = observer.showing(views.normals.cpu().numpy())
+        normals = torch.from_numpy(bake_normals(mesh, atlas, lattice, shown, trust, texels))
+    found = Texture(
+        uv=atlas.uv,
+        faces=atlas.faces,
+        color=torch.from_numpy(nearest(srgb_bytes(baked.linear), baked.source != NOWHERE)),
+        normals=normals,
+        roughness=settings.roughness,
+        metallic=settings.metallic,
+    )
+    numbers = {
+        "size": settings.size,
+        "method": atlas.method,
+        **asdict(figures(atlas, mesh.vertices)),
+        "seen": baked.seen,
+        "exposure": [[round(float(gain), 4) for gain in row] for row in levels.exposure],
+        "trust": [round(float(value), 4) for value in trust],
+    }
+    textured = replace(mesh, texture=found.to(mesh.vertices.device))
+    return Textured(textured, torch.from_numpy(baked.source), torch.from_numpy(baked.confidence), numbers, atlas.notes)
+
+
+def _trust(scores: Sequence[float] | None, count: int) -> Float[np.ndarray, " V"]:
+    """How much each view counts, the best one 1."""
+    if scores is None:
+        return np.ones(count)
+    if len(scores) != count:
+        raise InputError(f"scores of {len(scores)} views were given, but there are {count} views")
+    found = 1 / (1 + np.square(np.asarray(scores, np.float64) / DOUBTFUL))
+    return found / found.max()
+
+
+def _check_memory(settings: TextureConfig) -> None:
+    """Raises InputError before the memory fills up."""
+    needed, present = TEXEL_BYTES * settings.size**2 / hardware.GIB, hardware.memory()
+    if present is not None and needed > present:
+        raise InputError(
+            f"a texture of {settings.size} x {settings.size} texels takes about {needed:.1f} GiB of memory, but there "
+            f"are {present:.1f}; a smaller --texture-size takes less"
+        )
+
+
+def _check_fit(observer: Observer, views: ViewSet, least: float) -> None:
+    """Raises InputError where the views show something else, or from elsewhere."""
+    fit = observer.fit
+    if not fit.any():
+        raise InputError(
+            "no view sees the mesh: it lies outside of all images; check its units and place, and the cameras (--rig)"
+        )
+    if fit.mean() >= least:
+        return
+    worst = int(fit.argmin())
+    raise InputError(
+        f"the views do not show this mesh as it stands: its silhouettes cover {100 * fit.mean():.0f} % of theirs "
+        f"(intersection over union; least in {views.cameras[worst].name}, {100 * fit[worst]:.0f} %), expected at least "
+        f"{100 * least:.0f} %; check the rig (--rig), and the mesh's front (+Z), up (+Y), size and place"
+    )
