@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,13 +85,11 @@ def check(
 
 def _compute(views: ViewSet, settings: CheckConfig, err: Console, quiet: bool) -> Checked:
     import meshopt.consistency
-    from meshopt.compilation import compiled_share, patient_collection
+
+    from .progress import compiling
 
     used = {name: module for name, module in sys.modules.items() if name == "meshopt.initial.depth_kernels"}
-    missing = compiled_share(used) == 0
-    if missing and not quiet:
-        err.print(f"Compiling kernels, first run only, about {COMPILE_SECONDS} s.", highlight=False)
-    with patient_collection() if missing else nullcontext():
+    with compiling(err, quiet, COMPILE_SECONDS, used):
         return meshopt.consistency.check(views, settings)
 
 

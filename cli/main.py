@@ -17,6 +17,7 @@ from .check import check
 from .config import config
 from .doctor import doctor
 from .reconstruct import reconstruct
+from .texture import texture
 
 OK, BUG, BAD_INPUT, INCONSISTENT, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -28,6 +29,7 @@ def meshopt() -> None:
 
 
 meshopt.add_command(reconstruct)
+meshopt.add_command(texture)
 meshopt.add_command(check)
 meshopt.add_command(config)
 meshopt.add_command(doctor)
@@ -53,7 +55,9 @@ def run(arguments: Sequence[str]) -> int:
     except InputError as error:
         return _say(f"Error: {error}", BAD_INPUT)
     except MemoryError:
-        return _say("Error: the memory is full; a smaller --resolution or --faces needs less.", BAD_INPUT)
+        return _say(
+            "Error: the memory is full; a smaller --resolution, --faces or --texture-size needs less.", BAD_INPUT
+        )
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _say(f"Error: {place}{error.strerror or error}; nothing was written.", BAD_INPUT)

@@ -22,6 +22,21 @@ READING = {  # each flag is a setting
     "resolution": "views.resolution",
 }
 
+TEXTURING = {
+    "texture": "texture.kind",
+    "texture_size": "texture.size",
+    "bake": "texture.bake",
+    "bake_normals": "texture.normals",
+}
+RUNNING = {
+    "faces": "output.faces",
+    "formats": "output.formats",
+    "device": "device",
+    "backend": "backend",
+    "strict": "check.strict",
+    "correct": "check.correct",
+}
+
 
 def input_options(command: Command) -> Command:
     """--views and --normals."""
@@ -43,6 +58,48 @@ def reading_options(command: Command) -> Command:
         click.option("--matting-model", metavar="FILE", help="Model name or local ONNX file for rembg."),
         click.option("--resolution", type=int, metavar="N", help="Pixels per side of each view."),
     )
+
+
+def output_options(command: Command) -> Command:
+    """--output and --overwrite."""
+    return _all(
+        command,
+        click.option("-o", "--output", required=True, metavar="DIR", help="Folder for the result."),
+        click.option("--overwrite", is_flag=True, help="Replace a result that is already there."),
+    )
+
+
+def texture_options(command: Command) -> Command:
+    """The flags of `TEXTURING`."""
+    return _all(
+        command,
+        click.option("--texture", metavar="KIND", help="atlas, vertex or none.  [default: atlas]"),
+        click.option("--texture-size", type=int, metavar="N", help="Texels per side, 512 to 8192.  [default: 2048]"),
+        click.option("--bake", metavar="HOW", help="blend or optimize.  [default: blend]"),
+        click.option("--bake-normals", is_flag=True, default=None, help="Make a normal map, too; see --faces."),
+    )
+
+
+def running_options(command: Command) -> Command:
+    """The flags of `RUNNING`."""
+    return _all(
+        command,
+        click.option("--faces", type=int, metavar="N", help="Number of faces of the result."),
+        click.option(
+            "--format", "formats", multiple=True, metavar="LIST", callback=_split,
+            help="glb,gltf,obj,ply.  [default: glb]",
+        ),
+        click.option("--device", metavar="DEVICE", help="auto, cpu, cuda, ...  [default: auto]"),
+        click.option("--backend", metavar="NAME", help="Rasteriser: auto, cpu, ...  [default: auto]"),
+        click.option(
+            "--strict", is_flag=True, default=None, help="Stop before the colours where views are inconsistent."
+        ),
+        click.option("--correct/--no-correct", default=None, help="Mend views that do not fit.  [default: correct]"),
+    )  # fmt: skip
+
+
+def _split(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> list[str] | None:
+    return [name.strip() for item in value for name in item.split(",") if name.strip()] or None
 
 
 def config_options(command: Command) -> Command:
@@ -84,12 +141,19 @@ def settings(
     return load_config(source, [*given, *overrides])
 
 
-def read_views(views: str | None, normals: str | None, config: Config) -> ViewSet:
-    """The views, read as the settings say."""
+def read_views(views: str | None, normals: str | None, config: Config, **more: Any) -> ViewSet:
+    """The views, read as the settings say; `more` options as `LoadOptions` has them."""
     from meshopt.views import LoadOptions, load_views
 
-    options = LoadOptions(**config.views.model_dump(exclude={"rig"}))
+    options = LoadOptions(**config.views.model_dump(exclude={"rig"}), **more)
     return load_views(views, normals, config.views.rig, options=options)
+
+
+def exit_code(report: Mapping[str, Any], config: Config) -> int:
+    """Of a command that has made a mesh."""
+    from .main import INCONSISTENT, OK
+
+    return INCONSISTENT if config.check.strict and report.get("verdict") == "inconsistent" else OK
 
 
 def _all(command: Command, *options: Callable[[Command], Command]) -> Command:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -17,6 +19,7 @@ from rich.progress import (
 )
 
 LINE_EVERY = 10.0  # seconds between plain lines
+MUCH = 0.3  # share of the kernels from which on compiling is announced
 
 
 class Quiet:
@@ -100,6 +103,26 @@ def display(console: Console, quiet: bool) -> Quiet:
     if quiet:
         return Quiet()
     return Bars(console) if console.is_terminal else Lines(console)
+
+
+@contextmanager
+def compiling(
+    console: Console, quiet: bool, seconds: float, modules: Mapping[str, Any] | None = None
+) -> Iterator[None]:
+    """Around work that may compile kernels (of these modules, or of all that are imported): says how long, if it will.
+
+    `seconds`: for all of them on one core.
+    """
+    from meshopt.compilation import compiled_share, patient_collection
+
+    missing = 1 - compiled_share(modules)
+    if missing > MUCH and not quiet:
+        console.print(f"Compiling kernels, first run only, about {seconds * missing:.0f} s.", highlight=False)
+    if not missing:
+        yield
+        return
+    with patient_collection():
+        yield
 
 
 def _information(values: dict[str, float]) -> str:

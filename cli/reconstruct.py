@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .options import (
     READING,
+    RUNNING,
+    TEXTURING,
     config_options,
+    exit_code,
     input_options,
     loudness_options,
+    output_options,
     read_views,
     reading_options,
     require_input,
+    running_options,
     settings,
+    texture_options,
 )
 
 if TYPE_CHECKING:
@@ -27,40 +31,25 @@ if TYPE_CHECKING:
 
 FLAGS = {  # each flag is a setting
     **READING,
+    **TEXTURING,
+    **RUNNING,
     "init": "initial.method",
     "quality": "quality",
-    "faces": "output.faces",
-    "formats": "output.formats",
     "seed": "seed",
-    "device": "device",
-    "backend": "backend",
-    "strict": "check.strict",
-    "correct": "check.correct",
 }
-COMPILE_SECONDS = 45  # of all kernels, on one core
-
-
-def _split(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> list[str] | None:
-    return [name.strip() for item in value for name in item.split(",") if name.strip()] or None
+COMPILE_SECONDS = 50  # of all kernels, on one core
 
 
 @click.command()
 @input_options
-@click.option("-o", "--output", required=True, metavar="DIR", help="Folder for the result.")
-@click.option("--overwrite", is_flag=True, help="Replace a result that is already there.")
+@output_options
 @reading_options
 @click.option("--init", metavar="HOW|FILE", help="auto, carved, hull, normals, sphere or a mesh.  [default: auto]")
 @click.option("--quality", metavar="HOW", help="fast, default or best.")
-@click.option("--faces", type=int, metavar="N", help="Number of faces of the result.")
-@click.option(
-    "--format", "formats", multiple=True, metavar="LIST", callback=_split, help="glb,obj,ply.  [default: glb]"
-)
+@running_options
+@texture_options
 @config_options
 @click.option("--seed", type=int, metavar="N", help="Seed of every random number.  [default: 0]")
-@click.option("--device", metavar="DEVICE", help="auto, cpu, cuda, ...  [default: auto]")
-@click.option("--backend", metavar="NAME", help="Rasteriser: auto, cpu, ...  [default: auto]")
-@click.option("--strict", is_flag=True, default=None, help="Stop before the colours where views are inconsistent.")
-@click.option("--correct/--no-correct", default=None, help="Mend views that do not fit.  [default: correct]")
 @click.option("--plot", is_flag=True, help="Draw the losses of every step: curves.png (needs matplotlib).")
 @loudness_options
 def reconstruct(
@@ -75,7 +64,7 @@ def reconstruct(
     verbose: int,
     **flags: Any,
 ) -> int:
-    """Make a mesh from views of one object and their normal maps.
+    """Make a textured mesh from views of one object and their normal maps.
 
     Every flag is a setting too; `meshopt config` lists them all. With --strict the exit code is 3 where the views are
     inconsistent.
@@ -99,27 +88,17 @@ def reconstruct(
         from .summary import show_result
 
         show_result(out, result.report, result.views.notes, files, time.monotonic() - began)
-    return _exit_code(result.report, config)
-
-
-def _exit_code(report: Mapping[str, Any], config: Config) -> int:
-    from .main import INCONSISTENT, OK
-
-    return INCONSISTENT if config.check.strict and report.get("verdict") == "inconsistent" else OK
+    return exit_code(result.report, config)
 
 
 def _compute(views: str | None, normals: str | None, config: Config, out: Console, err: Console, quiet: bool) -> Any:
     """Loads the views and reconstructs, with progress on `err`."""
     import meshopt.pipeline
-    from meshopt.compilation import compiled_share, patient_collection
 
-    from .progress import display
+    from .progress import compiling, display
     from .summary import show_sources
 
     loaded = read_views(views, normals, config)
     show_sources(out, loaded)
-    missing = 1 - compiled_share()
-    if missing > 0.3 and not quiet:
-        err.print(f"Compiling kernels, first run only, about {COMPILE_SECONDS * missing:.0f} s.", highlight=False)
-    with patient_collection() if missing else nullcontext(), display(err, quiet) as on_progress:
+    with compiling(err, quiet, COMPILE_SECONDS), display(err, quiet) as on_progress:
         return meshopt.pipeline.reconstruct(loaded, config, on_progress)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-NUMBERS = ("silhouette IoU", "normal error", "score")  # columns
+NUMBERS = ("silhouette IoU", "normal error", "colours", "score")  # columns
 STYLES = {"ok": "green", "note": "dim", "suspect": "yellow", "inconsistent": "bold red"}
 
 
@@ -32,23 +32,34 @@ def show_result(
     console: Console, report: Mapping[str, Any], said: Sequence[str], files: Sequence[Path], seconds: float
 ) -> None:
     """How well the result fits, its topology, and what was written; notes that were `said` are not repeated."""
-    table = _table("view", "silhouette IoU", "normal error")
+    table = _table("view", "silhouette IoU", "normal error", "colours")
     for view in report.get("views", ()):
-        iou, error = view.get("silhouette_iou"), view.get("normal_error_deg")
-        table.add_row(view["name"], _number(iou, ".4f"), _number(error, ".1f", "°"))
+        iou, error, psnr = (view.get(key) for key in ("silhouette_iou", "normal_error_deg", "colour_psnr_db"))
+        table.add_row(view["name"], _number(iou, ".4f"), _number(error, ".1f", "°"), _number(psnr, ".1f", " dB"))
     if table.row_count:
         console.print(table)
     for note in (note for note in report.get("notes", ()) if note not in said):
         _line(console, str(note))
     _show_consistency(console, report)
+    if report.get("texture"):
+        _line(console, _texture_line(report["texture"]))
     if report.get("topology_line"):
         _line(console, str(report["topology_line"]))
     backend = report.get("backend") or {}
     if backend:
         _line(console, f"Rasteriser {backend.get('name')}, licence {backend.get('licence')}.")
     folder = files[0].parent
-    names = ", ".join(file.name for file in files)
+    names = ", ".join(file.relative_to(folder).as_posix() for file in files)
     _line(console, f"Wrote {names} to {folder} in {seconds:.1f} s.")
+
+
+def _texture_line(figures: Mapping[str, Any]) -> str:
+    """The atlas, and how much of the surface is seen."""
+    return (
+        f"Texture {figures['size']} x {figures['size']}: {figures['charts']} charts ({figures['method']}),"
+        f" {figures['overlaps']} overlapping faces, {100 * figures['coverage']:.0f} % covered, stretch"
+        f" {figures['stretch']:.2f}; {100 * figures['seen']:.0f} % of the surface seen by a view, the rest filled in."
+    )
 
 
 def _show_consistency(console: Console, report: Mapping[str, Any]) -> None:

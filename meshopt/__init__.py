@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from meshopt.errors import InputError, MeshoptWarning
     from meshopt.io.meshes import load_mesh, save_mesh
     from meshopt.mesh import Mesh
-    from meshopt.pipeline import Progress, Reconstruction, reconstruct
+    from meshopt.pipeline import Progress, Reconstruction, reconstruct, retexture
     from meshopt.views import ViewSet, load_views
 
 __version__ = "0.1.0"
@@ -37,6 +37,7 @@ _HOMES = {
     "load_mesh": "meshopt.io.meshes",
     "load_views": "meshopt.views",
     "reconstruct": "meshopt.pipeline",
+    "retexture": "meshopt.pipeline",
     "save_config": "meshopt.config",
     "save_mesh": "meshopt.io.meshes",
 }
@@ -59,6 +60,7 @@ __all__ = [
     "load_mesh",
     "load_views",
     "reconstruct",
+    "retexture",
     "save_config",
     "save_mesh",
 ]

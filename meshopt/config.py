@@ -17,7 +17,7 @@ from meshopt.io.files import write_file
 from meshopt.settings import Override, Settings, build, closest, dump, keys, read_tree
 
 QUALITIES = ("fast", "best")  # beside the default
-MeshFormat = Literal["glb", "obj", "ply"]
+MeshFormat = Literal["glb", "gltf", "obj", "ply"]
 
 
 class ViewsConfig(Settings):
@@ -200,7 +200,7 @@ class CheckConfig(Settings):
     correct: bool = True
     """Mend what is estimated with confidence before a reconstruction; the report lists it."""
     strict: bool = False
-    """Stop before texturing where views are inconsistent."""
+    """Stop before the colours where views are inconsistent."""
     deep: bool = False
     """Leave every view out in turn, and half of them, and compare the shapes: seconds more."""
     reading: float = Field(0.05, gt=0, le=1)
@@ -228,13 +228,41 @@ class CheckConfig(Settings):
     leave_out: LeaveOutChecks = LeaveOutChecks()
 
 
+class TextureConfig(Settings):
+    """The texture."""
+
+    kind: Literal["atlas", "vertex", "none"] = "atlas"
+    """What carries the colours: an image on an atlas, the vertices, or nothing."""
+    size: int = Field(2048, ge=512, le=8192)
+    """Rows and columns of the texture, in texels."""
+    padding: int = Field(4, ge=1, le=64)
+    """Least distance between charts, in texels."""
+    bake: Literal["blend", "optimize"] = "blend"
+    """How texels get their colours: from the views that see them best; optimize: then fitted, so that the textured
+    mesh's renders match the views, too."""
+    normals: bool = False
+    """Bake a normal map from the views' normals, and from the mesh as it was before output.faces reduced it."""
+    unwrap: Literal["xatlas", "box"] = "xatlas"
+    """How the surface is laid out: charts grown by xatlas, or projected on the six sides of a box, which is quicker."""
+    seconds: float = Field(20.0, gt=0, le=3600)
+    """Longest time for xatlas; after it the box takes its place."""
+    least_fit: float = Field(0.5, ge=0, le=1)
+    """Mean overlap (intersection over union) of a mesh's silhouettes with the views' from which on they are taken to
+    show it."""
+    roughness: float = Field(0.9, ge=0, le=1)
+    """The material's roughness."""
+    metallic: float = Field(0.0, ge=0, le=1)
+    """How metallic the material is."""
+
+
 class OutputConfig(Settings):
     """What is written."""
 
     faces: int | None = Field(None, ge=100, le=5_000_000)
-    """Number of faces of the result, met within 5 %; null takes about as many as optimize.faces."""
+    """Number of faces of the result, met within 5 %; null takes about as many as optimize.faces. With texture.normals
+    the mesh is made as if it were null, and reduced at the end."""
     formats: tuple[MeshFormat, ...] = Field(("glb",), min_length=1)
-    """Mesh files to write: glb, obj, ply."""
+    """Mesh files to write: glb, gltf, obj, ply."""
 
 
 class Config(Settings):
@@ -252,6 +280,7 @@ class Config(Settings):
     initial: InitialConfig = InitialConfig()
     optimize: OptimizeConfig = OptimizeConfig()
     check: CheckConfig = CheckConfig()
+    texture: TextureConfig = TextureConfig()
     output: OutputConfig = OutputConfig()
 
 

@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
-from torch.nn.functional import normalize
 
 import meshopt
 from meshopt import parallel
@@ -24,17 +21,18 @@ from meshopt.devices import choose
 from meshopt.errors import InputError
 from meshopt.initial import initial_mesh
 from meshopt.io.meshes import load_mesh
-from meshopt.mesh import Mesh, face_cross, vertex_normals
+from meshopt.mesh import Mesh, face_cross
 from meshopt.optimize import Stage, blend_colors, optimize_stage, schedule
-from meshopt.optimize.images import render_colors, render_normals
 from meshopt.optimize.loop import FALL_STEPS
-from meshopt.raster.protocol import Rasterizer
 from meshopt.remesh import to_faces
+from meshopt.rendering import Renders, fit, render_views
+from meshopt.texture import Textured, texture
 from meshopt.topology import keep_components, topology
 from meshopt.untangle import untangle
 from meshopt.views import ViewSet
 
 INITIAL_METHODS = ("auto", "carved", "hull", "normals", "sphere")
+DETAILED = 1.5  # times as many faces as are left when they are reduced: textures are baked from what was there
 SPECK = 1e-5  # of the largest part's area: parts that have shrunk to less than about a pixel of 512
 
 
@@ -49,19 +47,11 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Renders:
-    """The result seen by the views' cameras: unit world normals (0 outside), coverage, sRGB where there are colours."""
-
-    normals: Float[Tensor, "V H W 3"]
-    masks: Float[Tensor, "V H W"]
-    rgb: Float[Tensor, "V H W 3"] | None
-
-
-@dataclass(frozen=True)
 class Reconstruction:
     """A finished run. `mesh` is in the scene frame; `world_mesh` in the user's units.
 
-    `report` is plain data (docs/report.md); `curves` are the losses of every step, by stage and name.
+    `report` is plain data (docs/report.md); `curves` are the losses of every step, by stage and name; `textured` is
+    where the texture comes from, where one was made.
     """
 
     mesh: Mesh
@@ -70,6 +60,7 @@ class Reconstruction:
     report: dict[str, Any]
     renders: Renders
     curves: dict[str, dict[str, list[float]]]
+    textured: Textured | None = None
 
     @property
     def world_mesh(self) -> Mesh:
@@ -92,6 +83,19 @@ def reconstruct(
         return run.reconstruct()
 
 
+def retexture(
+    mesh: Mesh, views: ViewSet, config: Config | None = None, on_progress: Callable[[Progress], None] | None = None
+) -> Reconstruction:
+    """Any mesh with colours from the views: its shape stays, but for `output.faces`.
+
+    `mesh` is in the units and place of the views' cameras. Otherwise as `reconstruct`.
+    """
+    config = config or Config()
+    run = _Run(views, config, on_progress or (lambda progress: None))
+    with torch.inference_mode(False), torch.no_grad(), parallel.single_torch():
+        return run.retexture(mesh)
+
+
 class _Run:
     """The state of one reconstruction: the stopwatch and what the report has so far."""
 
@@ -106,6 +110,8 @@ class _Run:
         self.checked: Checked | None = None
         self.findings: list[Finding] = []
         self.corrections: list[Correction] = []
+        self.detail: Mesh | None = None  # what the result was before its faces were reduced
+        self.textured: Textured | None = None
 
     def reconstruct(self) -> Reconstruction:
         given = self.given()
@@ -113,20 +119,30 @@ class _Run:
             self.check()
         mesh = self.timed("initial", partial(self.initial, given))
         area = float(face_cross(mesh.vertices, mesh.faces).norm(dim=-1).sum() / 2)
-        budget = self.config.output.faces
+        budget = None if self.config.texture.normals else self.config.output.faces
         for number, stage in enumerate(schedule(self.config.optimize, self.views, area, budget)):
             mesh = self.timed(stage.name, partial(self.optimize, stage, mesh, turning=number > 0 and self.corrects))
-        if budget is not None:
-            mesh = self.timed("faces", partial(self.to_budget, mesh, budget))
-        mesh = self.timed("untangle", partial(self.untangled, mesh))
+        mesh = self.timed("untangle", partial(self.untangled, self.with_budget(mesh)))
         if self.checked is not None:
             self.findings += check_mesh(self.views, mesh, self.config.check)
+        return self.finished(mesh)
+
+    def retexture(self, mesh: Mesh) -> Reconstruction:
+        if self.config.check.enabled and self.views.has_normals:
+            self.check()
+        return self.finished(self.with_budget(self.in_scene(mesh)))
+
+    def finished(self, mesh: Mesh) -> Reconstruction:
+        """The result with colours, unless the views forbid them."""
         if self.config.check.strict and self.verdict == "inconsistent":
             self.notes.append("the views are inconsistent: stopped before the colours, as check.strict (--strict) says")
-        else:
+        elif self.config.texture.kind != "none":
             mesh = self.timed("color", partial(self.colored, mesh))
+            if self.config.texture.kind == "atlas" and self.views.rgb is not None:
+                mesh = self.timed("texture", partial(self.with_texture, mesh))
         renders = render_views(self.backend, mesh, self.views)
-        return Reconstruction(mesh, self.views, self.config, self.report(mesh, renders), renders, self.curves)
+        report = self.report(mesh, renders)
+        return Reconstruction(mesh, self.views, self.config, report, renders, self.curves, self.textured)
 
     def check(self) -> None:
         """Looks whether the views fit each other, and mends what is mended with confidence."""
@@ -204,6 +220,10 @@ class _Run:
             mesh = load_mesh(Path(method))
         except InputError as error:
             raise InputError(f"--init {error}; or one of {', '.join(INITIAL_METHODS)}") from None
+        return self.in_scene(mesh)
+
+    def in_scene(self, mesh: Mesh) -> Mesh:
+        """A mesh in the user's units, in the scene frame."""
         return mesh.with_vertices((mesh.vertices - torch.tensor(self.views.offset)) / self.views.scale)
 
     def optimize(self, stage: Stage, mesh: Mesh, turning: bool) -> Mesh:
@@ -223,9 +243,14 @@ class _Run:
             )
         return done.mesh
 
-    def to_budget(self, mesh: Mesh, faces: int) -> Mesh:
-        result = to_faces(mesh.vertices, mesh.faces, faces)
-        return Mesh(result[0], result[1])
+    def with_budget(self, mesh: Mesh) -> Mesh:
+        """With as many faces as the settings say; a mesh with many more is kept for its details."""
+        faces = self.config.output.faces
+        if faces is None:
+            return mesh
+        if len(mesh.faces) > DETAILED * faces:
+            self.detail = mesh
+        return self.timed("faces", lambda: Mesh(*to_faces(mesh.vertices, mesh.faces, faces)[:2]))
 
     def untangled(self, mesh: Mesh) -> Mesh:
         result = untangle(*keep_components(mesh.vertices, mesh.faces, SPECK)[:2])
@@ -242,6 +267,21 @@ class _Run:
     def colored(self, mesh: Mesh) -> Mesh:
         return replace(mesh, colors=blend_colors(self.backend, mesh, self.views))
 
+    def with_texture(self, mesh: Mesh) -> Mesh:
+        scores = None if self.checked is None else self.scores()
+        self.textured = texture(mesh, self.views, self.config.texture, detail=self.detail, scores=scores)
+        self.notes += self.textured.notes
+        return self.textured.mesh
+
+    def scores(self) -> list[float]:
+        """What the check says of every view, percent of the object's diagonal; 0 of those that were mended."""
+        assert self.checked is not None
+        found = {view.name: view.score for view in self.checked.report.views}
+        mended = {getattr(correction, "view", None) for correction in self.corrections}
+        if mended and None in mended:  # one of all views
+            return [0.0] * len(self.views)
+        return [0.0 if v in mended else found[camera.name] for v, camera in enumerate(self.views.cameras)]
+
     def report(self, mesh: Mesh, renders: Renders) -> dict[str, Any]:
         """Plain data for report.json; docs/report.md lists the keys."""
         shape = topology(mesh.vertices, mesh.faces)
@@ -255,37 +295,7 @@ class _Run:
             "stages": self.stages,
             **self.consistency(),
             "views": self.view_rows(renders),
+            **({} if self.textured is None else {"texture": self.textured.figures}),
             "topology": asdict(shape),
             "topology_line": shape.line(),
         }
-
-
-def render_views(backend: Rasterizer, mesh: Mesh, views: ViewSet) -> Renders:
-    """The mesh in the views' cameras, at their resolution."""
-    matrices = torch.stack([torch.from_numpy(c.clip_matrix()) for c in views.cameras]).to(mesh.vertices)
-    normals = vertex_normals(mesh.vertices, mesh.faces)
-    image, _ = render_normals(backend, mesh.vertices, normals, mesh.faces, matrices, views.resolution)
-    rgb = None
-    if mesh.colors is not None and views.rgb is not None:
-        premultiplied = render_colors(backend, mesh.vertices, mesh.colors, mesh.faces, views)
-        rgb = (premultiplied / image[..., 3:].clamp_min(1e-3)).clamp(0.0, 1.0)
-    return Renders(normalize(image[..., :3], dim=-1), image[..., 3], rgb)
-
-
-def fit(renders: Renders, views: ViewSet) -> list[dict[str, Any]]:
-    """Per view: silhouette IoU at half coverage, and the mean angle of the normals where both cover (degrees)."""
-    rows = []
-    images = [t.cpu() for t in (renders.masks, views.masks, renders.normals, views.normals)]
-    for camera, mask, given_mask, normals, given_normals in zip(views.cameras, *images, strict=True):
-        found, given = mask > 0.5, given_mask > 0.5
-        union, both = (found | given).sum(), (found & given)
-        cosine = (normals * given_normals).sum(-1)[both & (given_normals.abs().sum(-1) > 0)]
-        angles = torch.rad2deg(torch.arccos(cosine.clamp(-1.0, 1.0)))
-        rows.append(
-            {
-                "name": camera.name,
-                "silhouette_iou": float(both.sum() / union) if union else None,
-                "normal_error_deg": float(angles.double().mean()) if len(angles) else None,
-            }
-        )
-    return rows

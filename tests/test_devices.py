@@ -24,6 +24,7 @@ from meshopt.views import ViewSet
 QUICK = (
     *("initial.grid=40", "initial.depth=40", "optimize.resolution=48"),
     *("optimize.coarse_steps=4", "optimize.fine_steps=3", "optimize.refine_steps=2"),
+    "texture.size=512",
 )
 WAITS = 15  # for the device in one step, four of them in remeshing
 

@@ -36,6 +36,7 @@ QUICK = (
     "optimize.coarse_steps=8",
     "optimize.fine_steps=5",
     "optimize.refine_steps=3",
+    "texture.size=512",
 )
 
 

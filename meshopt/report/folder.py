@@ -7,17 +7,28 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
 from meshopt.config import Config, dump_config
 from meshopt.errors import InputError
 from meshopt.io.files import check_folder, staged_folder
-from meshopt.io.meshes import FORMATS, encode_mesh
+from meshopt.io.meshes import FORMATS, encode_files, file_names
+from meshopt.io.png import encode_png
 from meshopt.mesh import Mesh
 from meshopt.report.plot import draw_curves
 from meshopt.report.preview import Pictures, Scores, draw_preview
 from meshopt.report.record import encode_record, rounded_curves
+from meshopt.texture import Textured
 from meshopt.views import ViewSet
 
-RESULT_FILES = (*(f"mesh.{kind}" for kind in FORMATS), "report.json", "preview.png", "curves.png", "config.yaml")
+TEXTURE_FILES = tuple(f"texture/{name}.png" for name in ("color", "normal", "source", "confidence"))
+RESULT_FILES = (
+    *dict.fromkeys(name for kind in FORMATS for name in file_names(kind)),
+    *TEXTURE_FILES,
+    *("report.json", "preview.png", "curves.png", "config.yaml"),
+)
 
 
 @runtime_checkable
@@ -36,6 +47,8 @@ class Result(Protocol):
     def renders(self) -> Pictures: ...
     @property
     def curves(self) -> Mapping[str, Mapping[str, Sequence[float]]]: ...
+    @property
+    def textured(self) -> Textured | None: ...
 
 
 def check_result_folder(folder: str | Path, overwrite: bool = False) -> None:
@@ -49,21 +62,22 @@ def check_result_folder(folder: str | Path, overwrite: bool = False) -> None:
 
 
 def write_result(result: Result, folder: str | Path, overwrite: bool = False, plot: bool = False) -> tuple[Path, ...]:
-    """Writes the meshes, report.json, preview.png, config.yaml and, with `plot`, curves.png, all or none; their paths.
+    """Writes the meshes, the texture's images, report.json, preview.png, config.yaml and, with `plot`, curves.png, all
+    or none; their paths.
 
     The mesh is in the user's units. Raises InputError where the folder holds a result and `overwrite` is
     False, or where `plot` lacks matplotlib, OSError where the disk fails: the folder is then as it was.
     """
     folder = Path(folder)
     check_result_folder(folder, overwrite)
-    formats = list(dict.fromkeys(result.config.output.formats))
     pictures = ["preview.png", *(["curves.png"] if plot else [])]
-    files = [*(f"mesh.{kind}" for kind in formats), "report.json", *pictures, "config.yaml"]
+    data = {**encode_meshes(result), **encode_texture(result.textured)}
+    files = [*data, "report.json", *pictures, "config.yaml"]
     record = {**result.report, "curves": rounded_curves(result.curves), "files": files}
     with staged_folder(folder, RESULT_FILES, overwrite) as staging:
-        for kind in formats:
-            data = encode_mesh(result.mesh, kind, result.views.scale, result.views.offset)
-            (staging / f"mesh.{kind}").write_bytes(data)
+        for name, content in data.items():
+            (staging / name).parent.mkdir(exist_ok=True)
+            (staging / name).write_bytes(content)
         (staging / "report.json").write_bytes(encode_record(record))
         (staging / "preview.png").write_bytes(encode_preview(result))
         if plot:
@@ -71,6 +85,33 @@ def write_result(result: Result, folder: str | Path, overwrite: bool = False, pl
             (staging / "curves.png").write_bytes(draw_curves(result.curves, stages, title))
         (staging / "config.yaml").write_text(dump_config(result.config), encoding="utf-8")
     return tuple(folder / name for name in files)
+
+
+def encode_meshes(result: Result) -> dict[str, bytes]:
+    """The mesh in the user's units, in all formats asked for: bytes by file name."""
+    scale, offset = result.views.scale, result.views.offset
+    files: dict[str, bytes] = {}
+    for kind in dict.fromkeys(result.config.output.formats):
+        files |= encode_files(result.mesh, kind, scale=scale, offset=offset)
+    return files
+
+
+def encode_texture(textured: Textured | None) -> dict[str, bytes]:
+    """The texture's images, and those of where it comes from, by file name."""
+    if textured is None or textured.mesh.texture is None:
+        return {}
+    texture = textured.mesh.texture
+    images = {"color": texture.color, "normal": texture.normals, "confidence": textured.confidence}
+    files = {f"texture/{name}.png": encode_png(i.cpu().numpy()) for name, i in images.items() if i is not None}
+    return files | {"texture/source.png": encode_png(textured.source.cpu().numpy(), source_palette())}
+
+
+def source_palette() -> UInt8[np.ndarray, "256 3"]:
+    """Colours of the map of sources: black for no surface, grey for what was filled in, one for each view."""
+    hues = np.arange(254) * 137.508 % 360  # the golden angle: neighbours differ most
+    values = np.stack([hues / 2, np.full(254, 150), np.full(254, 230)], axis=-1).astype(np.uint8)
+    views = cv2.cvtColor(values[None], cv2.COLOR_HSV2RGB)[0]
+    return np.concatenate([[[0, 0, 0], [110, 110, 110]], views]).astype(np.uint8)
 
 
 def encode_preview(result: Result) -> bytes:

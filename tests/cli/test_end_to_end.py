@@ -21,8 +21,10 @@ ROOT = Path(__file__).parents[2]
 QUICK = [
     *("--resolution", "96", "--set", "initial.grid=48", "--set", "initial.depth=48"),
     *("--set", "optimize.coarse_steps=5", "--set", "optimize.fine_steps=3", "--set", "optimize.refine_steps=2"),
+    *("--texture-size", "512"),
 ]
-FILES = ["config.yaml", "mesh.glb", "preview.png", "report.json"]
+TEXTURE = [f"texture/{name}.png" for name in ("color", "confidence", "source")]
+FILES = ["config.yaml", "mesh.glb", "preview.png", "report.json", *TEXTURE]
 
 
 def sample(name: str) -> list[str]:
@@ -30,8 +32,19 @@ def sample(name: str) -> list[str]:
     return ["reconstruct", "--views", str(folder / "rgb"), "--normals", str(folder / "normals")]
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+
+
 def digests(folder: Path) -> dict[str, str]:
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())}
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names(folder)}
+
+
+def loaded(file: Path) -> trimesh.Trimesh:
+    """Vertices that were split where charts end put together again."""
+    mesh = trimesh.load(file, force="mesh", process=False)
+    mesh.merge_vertices(merge_tex=True, merge_norm=True)
+    return mesh
 
 
 @pytest.fixture(scope="module")
@@ -44,20 +57,26 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     for words in ("normals_000_front_left.png", "closed, 2-manifold", "silhouette IoU", f"to {folder} in "):
         assert words in done.stdout
-    for stage in ("initial", "coarse", "fine", "refine", "color"):
+    for stage in ("initial", "coarse", "fine", "refine", "color", "texture"):
         assert f"{stage} ..." in done.stderr
     assert "Traceback" not in done.stderr
     return folder
 
 
 def test_files_are_there_and_load(result: Path) -> None:
-    assert sorted(file.name for file in result.iterdir()) == FILES
-    mesh = trimesh.load(result / "mesh.glb", force="mesh", process=False)
+    assert names(result) == FILES
+    mesh = loaded(result / "mesh.glb")
     assert mesh.is_watertight
     assert mesh.is_winding_consistent
     assert mesh.volume > 0
-    assert mesh.visual.vertex_colors is not None
-    assert len(np.unique(mesh.visual.vertex_colors, axis=0)) > 50
+    picture = np.asarray(trimesh.load(result / "mesh.glb", force="mesh").visual.material.baseColorTexture)
+    assert picture.shape == (512, 512, 3)
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 500
+    with Image.open(result / "texture" / "color.png") as beside:
+        assert np.array_equal(np.asarray(beside), picture)
+    with Image.open(result / "texture" / "source.png") as source:
+        assert source.mode == "P"
+        assert set(np.unique(np.asarray(source))) <= set(range(2 + 6))
     with Image.open(result / "preview.png") as preview:
         assert min(preview.size) > 500
         assert len(preview.getcolors(1 << 24) or []) > 1000
@@ -78,7 +97,7 @@ def test_same_bytes_again_and_from_the_saved_settings(result: Path, tmp_path: Pa
     assert run([*sample("dragon/wonder3d"), *QUICK, "-o", str(tmp_path / "again")]) == 0
     saved = ["--config", str(result / "config.yaml")]
     assert run([*sample("dragon/wonder3d"), *saved, "-o", str(tmp_path / "saved")]) == 0
-    for name in ("mesh.glb", "preview.png", "config.yaml"):
+    for name in ("mesh.glb", "preview.png", "config.yaml", *TEXTURE):
         first = (result / name).read_bytes()
         assert (tmp_path / "again" / name).read_bytes() == first, name
         assert (tmp_path / "saved" / name).read_bytes() == first, name
@@ -100,12 +119,14 @@ def test_quiet_is_silent_and_overwrite_replaces(tmp_path: Path, capsys: pytest.C
     options = ["--rig", "zero123plus", "--format", "glb,obj,ply", "--faces", "1500", "--overwrite", "--quiet"]
     assert run([*sample("robot/zero123plus"), *QUICK, *options, "-o", str(out)]) == 0
     assert capsys.readouterr() == ("", "")
-    assert sorted(file.name for file in out.iterdir()) == sorted([*FILES, "mesh.obj", "mesh.ply", "notes.txt"])
-    meshes = [trimesh.load(out / f"mesh.{kind}", force="mesh", process=False) for kind in ("glb", "obj", "ply")]
+    assert names(out) == sorted(
+        [*FILES, "mesh.obj", "mesh.mtl", "mesh_color.png", "mesh.ply", "notes.txt"]
+    )
+    meshes = [loaded(out / f"mesh.{kind}") for kind in ("glb", "obj", "ply")]
     for mesh in meshes:
         assert mesh.is_watertight
         assert len(mesh.faces) == pytest.approx(1500, rel=0.05)
-        assert np.allclose(mesh.vertices, meshes[0].vertices, atol=1e-6)
+        assert np.allclose(mesh.bounds, meshes[0].bounds, atol=1e-6)
     assert load_config(out / "config.yaml").output.faces == 1500
 
 

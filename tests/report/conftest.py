@@ -59,4 +59,5 @@ def result() -> SimpleNamespace:
         report=report,
         renders=renders,
         curves=curves,
+        textured=None,
     )
