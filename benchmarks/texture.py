@@ -2,11 +2,11 @@
 
     python benchmarks/texture.py FOLDER [--rig wonder3d] [--between FOLDER] [--scorer COMMAND] [--pictures FOLDER]
 
-FOLDER is as for benchmarks/reconstruct.py. PSNR in dB of sRGB: in the input views, and in those of BETWEEN/OBJECT/NAME/,
-which have a cameras.json and rgb/ as an external scorer takes them (`SCORER MESH --views VIEWS --json FILE`, which
-overrules our own figure in the input views). Seams: benchmarks/seams.py; `across`: across borders, by what it is at edges
-inside charts that bend as much; `jump`: the same point looked up in both charts, by a texel's step inside. `equal`: whether
-a second run gave the same bytes.
+FOLDER is as for benchmarks/reconstruct.py. PSNR in dB of sRGB: in the input views and in those of BETWEEN/OBJECT/NAME/,
+which have a cameras.json and rgb/ as an external scorer takes them (`SCORER MESH --views VIEWS --json FILE`; it
+overrules our own figure in the input views). Seams: benchmarks/seams.py; `across`: across borders, by what it is at
+edges inside charts that bend as much; `jump`: the same point looked up in both charts, by a texel's step inside.
+`equal`: whether a second run gave the same bytes.
 """
 
 from __future__ import annotations
@@ -105,11 +105,11 @@ def measure(
     if kind == "ours":
         geometry = meshopt.load_config(overrides=["texture.kind=none"])
         mesh = meshopt.reconstruct(case.views, geometry).world_mesh
-    meshopt.retexture(mesh, case.views, config)  # compiles
+    meshopt.texture(mesh, case.views, config)  # compiles
     wall, cpu = time.perf_counter(), time.process_time()
-    result = meshopt.retexture(mesh, case.views, config)
+    result = meshopt.texture(mesh, case.views, config)
     seconds = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
-    again = meshopt.retexture(mesh, case.views, config)
+    again = meshopt.texture(mesh, case.views, config)
     seams = steps(result.mesh)
     values = [10 ** (-row["colour_psnr_db"] / 10) for row in result.report["views"]]
     row = {

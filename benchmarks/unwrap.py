@@ -17,8 +17,8 @@ import torch
 
 from meshopt.io.meshes import load_mesh
 from meshopt.remesh import to_faces
-from meshopt.texture.atlas import Atlas, figures
-from meshopt.texture.unwrapping import unwrap
+from meshopt.texturing.atlas import Atlas, figures
+from meshopt.texturing.unwrapping import unwrap
 from meshopt.topology import edges
 
 TITLES = "mesh", "faces", "noise", "method", "time", "charts", "seams", "stretch", "anisotropy", "coverage", "overlaps"

@@ -9,6 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from meshopt.config import Config
+    from meshopt.io.folders import NormalMaps
     from meshopt.views import ViewSet
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -141,12 +142,12 @@ def settings(
     return load_config(source, [*given, *overrides])
 
 
-def read_views(views: str | None, normals: str | None, config: Config, **more: Any) -> ViewSet:
-    """The views, read as the settings say; `more` options as `LoadOptions` has them."""
+def read_views(views: str | None, normals: str | None, config: Config, normal_maps: NormalMaps = "needed") -> ViewSet:
+    """The views, read as the settings say; `normal_maps` as for `load_views`."""
     from meshopt.views import LoadOptions, load_views
 
-    options = LoadOptions(**config.views.model_dump(exclude={"rig"}), **more)
-    return load_views(views, normals, config.views.rig, options=options)
+    options = LoadOptions(**config.views.model_dump(exclude={"rig"}))
+    return load_views(views, normals, config.views.rig, options=options, normal_maps=normal_maps)
 
 
 def exit_code(report: Mapping[str, Any], config: Config) -> int:

@@ -90,8 +90,8 @@ def _compute(
     from .summary import show_sources
 
     given = load_mesh(Path(mesh).expanduser())
-    loaded = read_views(views, normals, config, normals="needed" if config.texture.normals else "optional")
+    loaded = read_views(views, normals, config, "needed" if config.texture.normals else "optional")
     show_sources(out, loaded)
-    used = {name: module for name, module in sys.modules.items() if name == "meshopt.texture.observation_kernels"}
+    used = {name: module for name, module in sys.modules.items() if name == "meshopt.texturing.observation_kernels"}
     with compiling(err, quiet, COMPILE_SECONDS, used), display(err, quiet) as on_progress:
-        return meshopt.pipeline.retexture(given, loaded, config, on_progress)
+        return meshopt.pipeline.texture(given, loaded, config, on_progress)

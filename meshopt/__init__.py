@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from meshopt.errors import InputError, MeshoptWarning
     from meshopt.io.meshes import load_mesh, save_mesh
     from meshopt.mesh import Mesh
-    from meshopt.pipeline import Progress, Reconstruction, reconstruct, retexture
+    from meshopt.pipeline import Progress, Reconstruction, reconstruct, texture
     from meshopt.views import ViewSet, load_views
 
 __version__ = "0.1.0"
@@ -37,9 +37,9 @@ _HOMES = {
     "load_mesh": "meshopt.io.meshes",
     "load_views": "meshopt.views",
     "reconstruct": "meshopt.pipeline",
-    "retexture": "meshopt.pipeline",
     "save_config": "meshopt.config",
     "save_mesh": "meshopt.io.meshes",
+    "texture": "meshopt.pipeline",
 }
 
 __all__ = [
@@ -60,9 +60,9 @@ __all__ = [
     "load_mesh",
     "load_views",
     "reconstruct",
-    "retexture",
     "save_config",
     "save_mesh",
+    "texture",
 ]
 
 

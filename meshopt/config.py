@@ -242,6 +242,10 @@ class TextureConfig(Settings):
     mesh's renders match the views, too."""
     normals: bool = False
     """Bake a normal map from the views' normals, and from the mesh as it was before output.faces reduced it."""
+    front_weight: float = Field(2.0, gt=0, le=1000)
+    """How many times more than others the view from the front counts, the picture that generators start from."""
+    view_weights: dict[str, Annotated[float, Field(ge=0, le=1000)]] = Field({})
+    """How much single views count, by name, 1 where none is given; 0 leaves a view out of the texture."""
     unwrap: Literal["xatlas", "box"] = "xatlas"
     """How the surface is laid out: charts grown by xatlas, or projected on the six sides of a box, which is quicker."""
     seconds: float = Field(20.0, gt=0, le=3600)

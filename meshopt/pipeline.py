@@ -23,10 +23,11 @@ from meshopt.initial import initial_mesh
 from meshopt.io.meshes import load_mesh
 from meshopt.mesh import Mesh, face_cross
 from meshopt.optimize import Stage, blend_colors, optimize_stage, schedule
+from meshopt.optimize.colors import GREY
 from meshopt.optimize.loop import FALL_STEPS
 from meshopt.remesh import to_faces
 from meshopt.rendering import Renders, fit, render_views
-from meshopt.texture import Textured, texture
+from meshopt.texturing import Textured, make_texture
 from meshopt.topology import keep_components, topology
 from meshopt.untangle import untangle
 from meshopt.views import ViewSet
@@ -83,7 +84,7 @@ def reconstruct(
         return run.reconstruct()
 
 
-def retexture(
+def texture(
     mesh: Mesh, views: ViewSet, config: Config | None = None, on_progress: Callable[[Progress], None] | None = None
 ) -> Reconstruction:
     """Any mesh with colours from the views: its shape stays, but for `output.faces`.
@@ -93,7 +94,7 @@ def retexture(
     config = config or Config()
     run = _Run(views, config, on_progress or (lambda progress: None))
     with torch.inference_mode(False), torch.no_grad(), parallel.single_torch():
-        return run.retexture(mesh)
+        return run.texture(mesh)
 
 
 class _Run:
@@ -114,6 +115,7 @@ class _Run:
         self.textured: Textured | None = None
 
     def reconstruct(self) -> Reconstruction:
+        self.views.require_normals("a reconstruction")
         given = self.given()
         if self.config.check.enabled:
             self.check()
@@ -127,10 +129,14 @@ class _Run:
             self.findings += check_mesh(self.views, mesh, self.config.check)
         return self.finished(mesh)
 
-    def retexture(self, mesh: Mesh) -> Reconstruction:
+    def texture(self, mesh: Mesh) -> Reconstruction:
+        if self.views.rgb is None:
+            raise InputError("the views have no colours, which a texture needs: give the folder of them with --views")
+        if self.config.texture.normals:
+            self.views.require_normals("a normal map")
         if self.config.check.enabled and self.views.has_normals:
             self.check()
-        return self.finished(self.with_budget(self.in_scene(mesh)))
+        return self.finished(self.with_budget(self.in_scene(mesh.to(self.views.masks.device))))
 
     def finished(self, mesh: Mesh) -> Reconstruction:
         """The result with colours, unless the views forbid them."""
@@ -138,7 +144,7 @@ class _Run:
             self.notes.append("the views are inconsistent: stopped before the colours, as check.strict (--strict) says")
         elif self.config.texture.kind != "none":
             mesh = self.timed("color", partial(self.colored, mesh))
-            if self.config.texture.kind == "atlas" and self.views.rgb is not None:
+            if self.config.texture.kind == "atlas" and (self.views.rgb is not None or self.config.texture.normals):
                 mesh = self.timed("texture", partial(self.with_texture, mesh))
         renders = render_views(self.backend, mesh, self.views)
         report = self.report(mesh, renders)
@@ -224,7 +230,8 @@ class _Run:
 
     def in_scene(self, mesh: Mesh) -> Mesh:
         """A mesh in the user's units, in the scene frame."""
-        return mesh.with_vertices((mesh.vertices - torch.tensor(self.views.offset)) / self.views.scale)
+        offset = torch.tensor(self.views.offset).to(mesh.vertices)
+        return mesh.with_vertices((mesh.vertices - offset) / self.views.scale)
 
     def optimize(self, stage: Stage, mesh: Mesh, turning: bool) -> Mesh:
         """One stage of the optimiser; `turning`: once what is left of turned normals is turned back."""
@@ -250,7 +257,10 @@ class _Run:
             return mesh
         if len(mesh.faces) > DETAILED * faces:
             self.detail = mesh
-        return self.timed("faces", lambda: Mesh(*to_faces(mesh.vertices, mesh.faces, faces)[:2]))
+        try:
+            return self.timed("faces", lambda: Mesh(*to_faces(mesh.vertices, mesh.faces, faces)[:2]))
+        except InputError as error:
+            raise InputError(f"--faces {faces}: {error}") from None
 
     def untangled(self, mesh: Mesh) -> Mesh:
         result = untangle(*keep_components(mesh.vertices, mesh.faces, SPECK)[:2])
@@ -269,7 +279,10 @@ class _Run:
 
     def with_texture(self, mesh: Mesh) -> Mesh:
         scores = None if self.checked is None else self.scores()
-        self.textured = texture(mesh, self.views, self.config.texture, detail=self.detail, scores=scores)
+        views = self.views
+        if views.rgb is None:  # a normal map alone was asked for
+            views = replace(views, rgb=torch.full_like(views.normals, GREY))
+        self.textured = make_texture(mesh, views, self.config.texture, detail=self.detail, scores=scores)
         self.notes += self.textured.notes
         return self.textured.mesh
 

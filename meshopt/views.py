@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
@@ -14,7 +14,8 @@ from torch import Tensor
 
 from meshopt.cameras import Camera
 from meshopt.errors import InputError
-from meshopt.frames import Resolved, resolve
+from meshopt.frames import resolve
+from meshopt.io.folders import NormalMaps
 from meshopt.io.images import MAX_PIXELS
 from meshopt.loading.extent import UNIT, scene_extent
 from meshopt.loading.layouts import Layout, Slot, camera_in_square, find_layout
@@ -40,8 +41,9 @@ class Source:
 class ViewSet:
     """V posed views of one object in the scene frame, where the object fits the cube [-1, 1].
 
-    `normals` are unit vectors in the WORLD frame, zero outside the mask; `masks` are coverage in [0, 1];
-    `rgb` is sRGB in [0, 1] where known. User units = scene points * `scale` + `offset`.
+    `normals` are unit vectors in the WORLD frame, zero outside the mask, and zero inside it where they are not
+    known: everywhere in views loaded from colour images alone. `masks` are coverage in [0, 1]; `rgb` is sRGB in
+    [0, 1] where known. User units = scene points * `scale` + `offset`.
     """
 
     cameras: tuple[Camera, ...]
@@ -61,6 +63,28 @@ class ViewSet:
     def resolution(self) -> tuple[int, int]:
         """Rows and columns of every view."""
         return self.masks.shape[1], self.masks.shape[2]
+
+    @property
+    def has_normals(self) -> bool:
+        """Whether any normal is known."""
+        return bool(self.normals.any())
+
+    def require_normals(self, stage: str) -> None:
+        """Raises InputError where an object is seen, but no normal of it is known, which `stage` needs."""
+        if self.masks.any() and not self.has_normals:
+            raise InputError(
+                f"the views have no normals, which {stage} needs: give the folder of their normal maps with --normals, "
+                "name them normals_*, or put them into normals/ beside rgb/."
+            )
+
+    def weights(self, given: Mapping[str, float], setting: str) -> Float[Tensor, " V"]:
+        """Each view's weight: what is given for its name, else 1. Raises InputError for names that no view has."""
+        names = [camera.name for camera in self.cameras]
+        unknown = sorted(set(given) - set(names))
+        if unknown or not any(given.get(name, 1.0) for name in names):
+            found = f"names {', '.join(unknown)}" if unknown else "leaves no view"
+            raise InputError(f"{setting} {found}: expected some of {', '.join(names)}, not all 0.")
+        return self.masks.new_tensor([given.get(name, 1.0) for name in names])
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> ViewSet:
         """The same views on another device, and in another type of numbers if one is given."""
@@ -94,16 +118,19 @@ def load_views(
     rig: str | Path = "auto",
     *,
     options: LoadOptions = LoadOptions(),
+    normal_maps: NormalMaps = "needed",
 ) -> ViewSet:
     """Reads the views of one object from folders of images, or from sheets that show all views.
 
     `views` holds the colour images (None: there are none), `normals` the normal maps (None: they lie in
     `views`, named normals_* or in a subfolder normals/). `rig` is a preset of `configs/rigs`, `turntable:N`,
-    a cameras file (docs/cameras.md), or 'auto'. Raises InputError, one sentence, for whatever cannot be used.
+    a cameras file (docs/cameras.md), or 'auto'. `normal_maps`: 'needed', 'optional' (where `normals` is not given
+    and none lie in `views`, the views have no normals), or 'none' (none are looked for, whatever `normals` says).
+    Raises InputError, one sentence, for whatever cannot be used.
     """
     mask_options = _checked(options)
     pictures = Pictures(options.max_pixels)
-    layout = find_layout(_path(views), _path(normals), str(rig), pictures)
+    layout = find_layout(_path(views), _path(normals), str(rig), pictures, normal_maps)
     shapes = [view_shapes(slot, pictures, pad=not layout.orbit) for slot in layout.slots]
     resolution = options.resolution or default_resolution(shapes)
     fittings = [Fitting(resolution, None if layout.orbit else shape[0]) for shape in shapes]
@@ -111,10 +138,10 @@ def load_views(
     cameras = tuple(_camera(s, f) for s, f in zip(layout.slots, fittings, strict=True))
     masks = np.stack([p.mask for p in prepared])
     extent = UNIT if layout.orbit else scene_extent(cameras, masks)  # first, as wrong cameras spoil the normals, too
-    found = _world_normals(layout, prepared, masks, cameras, options)
+    world, sentence = _world_normals(layout, prepared, masks, cameras, options)
     return ViewSet(
         cameras=extent.apply(cameras),
-        normals=torch.from_numpy(found.normals),
+        normals=torch.from_numpy(world),
         masks=torch.from_numpy(masks),
         rgb=_stacked_colours(prepared),
         scale=extent.scale,
@@ -125,7 +152,7 @@ def load_views(
             *layout.notes,
             _size_note(shapes, resolution),
             *_mask_notes(prepared),
-            found.sentence,
+            sentence,
             *extent.notes,
         ),
     )
@@ -137,16 +164,22 @@ def _world_normals(
     masks: np.ndarray,
     cameras: Sequence[Camera],
     options: LoadOptions,
-) -> Resolved:
-    """World normals; what the options leave open is as the cameras file states it, else found out."""
-    return resolve(
-        np.stack([p.vectors for p in prepared]),
+) -> tuple[Float[np.ndarray, "V H W 3"], str]:
+    """World normals, and how they were read; what the options leave open is as the cameras file states it, else
+    found out.
+    """
+    vectors = np.stack([p.vectors for p in prepared])
+    if all(slot.normals is None for slot in layout.slots):
+        return vectors, "normals: none were given."
+    found = resolve(
+        vectors,
         masks,
         cameras,
         frame=layout.stated_frame or "auto" if options.normal_frame == "auto" else options.normal_frame,
         axes=layout.stated_axes or "auto" if options.normal_axes == "auto" else options.normal_axes,
         native=layout.native_frame,
     )
+    return found.normals, found.sentence
 
 
 def default_resolution(shapes: Sequence[Sequence[tuple[int, int]]]) -> int:
@@ -183,7 +216,8 @@ def _stacked_colours(prepared: Sequence[Prepared]) -> Tensor | None:
 
 def _source(slot: Slot, prepared: Prepared) -> Source:
     rgb = None if slot.rgb is None else slot.rgb.label
-    return Source(slot.name, rgb, slot.normals.label, (f"mask from {prepared.mask_from}.", *prepared.notes))
+    normals = None if slot.normals is None else slot.normals.label
+    return Source(slot.name, rgb, normals, (f"mask from {prepared.mask_from}.", *prepared.notes))
 
 
 def _size_note(shapes: Sequence[Sequence[tuple[int, int]]], resolution: int) -> str:

@@ -44,7 +44,8 @@ class Checked:
 
 def check(views: ViewSet, settings: CheckConfig | None = None) -> Checked:
     """Checks the views against each other. Nothing is written; the views are not changed. The same views give the same
-    findings."""
+    findings. Raises InputError for views without normals."""
+    views.require_normals("check")
     done = examine(views, settings or CheckConfig())
     names = [camera.name for camera in views.cameras]
     scores = score(done)

@@ -11,6 +11,7 @@ from meshopt.errors import InputError
 from meshopt.io.images import COLOUR_SUFFIXES, SUFFIXES
 
 Kind = Literal["rgb", "normals", "mask", "sheet", "other"]
+NormalMaps = Literal["needed", "optional", "none"]  # must be there, are read where there are any, are not looked for
 
 _KINDS: dict[str, Kind] = {
     **dict.fromkeys(("rgb", "rgba", "color", "colors", "colour", "colours", "albedo"), "rgb"),
@@ -46,6 +47,16 @@ class Listing:
     rgb: tuple[ImageFile, ...]
     normals: tuple[ImageFile, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def views(self) -> tuple[ImageFile, ...]:
+        """The images that say which views there are: the normal maps, where there are none the colour images."""
+        return self.normals or self.rgb
+
+    @property
+    def kind(self) -> str:
+        """What `views` are, for messages."""
+        return "normal maps" if self.normals else "colour images"
 
 
 def comparable(name: str) -> str:
@@ -96,13 +107,16 @@ def images_in(folder: Path, flag: str) -> tuple[list[ImageFile], list[str]]:
     return files, notes
 
 
-def find_images(views: Path | None, normals: Path | None) -> Listing:
+def find_images(views: Path | None, normals: Path | None, expected: NormalMaps = "needed") -> Listing:
     """The colour images and normal maps of one object.
 
     Either path may be a folder, one image that shows all views (a sheet), or None. Normal maps are looked for
     in `normals`; without it in `views`, told apart by names (normals_*) or in a subfolder (normals/).
-    Raises InputError where there are no normal maps, or no images at all.
+    Raises InputError where there are no images at all, or no normal maps although they are `expected`, being
+    needed or in `normals`.
     """
+    if expected == "none":
+        return _colours_alone(views)
     if views is None and normals is None:
         raise InputError("no images were given: expected --views and --normals, folders of images.")
     notes: list[str] = []
@@ -112,7 +126,7 @@ def find_images(views: Path | None, normals: Path | None) -> Listing:
         maps = _pick(views, "normals", "--views", notes)
         if not maps and not rgb:
             raise InputError(f"--views {views}: holds no images; {_contents(views)}.")
-        if not maps:
+        if not maps and (expected == "needed" or normals is not None):
             raise InputError(
                 f"--views {views}: no normal maps among its images (such as {rgb[0].path.name}); give their "
                 "folder with --normals, name them normals_*, or put them into normals/ beside rgb/."
@@ -124,6 +138,16 @@ def find_images(views: Path | None, normals: Path | None) -> Listing:
         if views is not None and not rgb:
             raise InputError(f"--views {views}: holds no colour images; {_contents(views)}.")
     return Listing(tuple(rgb), tuple(maps), tuple(dict.fromkeys(notes)))
+
+
+def _colours_alone(views: Path | None) -> Listing:
+    if views is None:
+        raise InputError("no colour images were given: expected --views, a folder of images.")
+    notes: list[str] = []
+    rgb = _pick(views, "rgb", "--views", notes)
+    if not rgb:
+        raise InputError(f"--views {views}: holds no colour images; {_contents(views)}.")
+    return Listing(tuple(rgb), (), tuple(dict.fromkeys(notes)))
 
 
 def _pick(place: Path, kind: Literal["rgb", "normals"], flag: str, notes: list[str]) -> list[ImageFile]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from meshopt.cameras import Camera
 from meshopt.errors import InputError
 from meshopt.io.camera_files import CameraEntry, CameraFile, read_cameras
-from meshopt.io.folders import ImageFile, Listing, find_images
+from meshopt.io.folders import ImageFile, Listing, NormalMaps, find_images
 from meshopt.io.images import SUFFIXES
 from meshopt.io.pairing import assign, short_keys
 from meshopt.loading.pictures import Pictures, Tile
@@ -21,12 +21,19 @@ CAMERA_FILES = ("cameras.json", "transforms.json", "transforms_train.json")
 
 @dataclass(frozen=True)
 class Slot:
-    """One view: its camera (an entry where it depends on the image's shape) and its files."""
+    """One view: its camera (an entry where it depends on the image's shape) and its files, at least one."""
 
     name: str
     entry: CameraEntry
-    normals: Tile
+    normals: Tile | None
     rgb: Tile | None = None
+
+    @property
+    def image(self) -> Tile:
+        """The normal map, where there is none the colour image: it tells the view's shape, and messages name it."""
+        found = self.normals or self.rgb
+        assert found is not None
+        return found
 
 
 @dataclass(frozen=True)
@@ -44,16 +51,18 @@ class Layout:
     notes: tuple[str, ...] = ()
 
 
-def find_layout(views: Path | None, normals: Path | None, rig: str, pictures: Pictures) -> Layout:
+def find_layout(
+    views: Path | None, normals: Path | None, rig: str, pictures: Pictures, expected: NormalMaps = "needed"
+) -> Layout:
     """Finds the files, the cameras, and which file belongs to which camera.
 
-    `rig` is a preset's name, 'auto', or a path to a cameras file. Raises InputError where they do not fit
-    together.
+    `rig` is a preset's name, 'auto', or a path to a cameras file; `expected` as in `find_images`. Raises
+    InputError where they do not fit together.
     """
-    listing = find_images(views, normals)
+    listing = find_images(views, normals, expected)
     path = _cameras_file(rig, listing)
     file = None if path is None else read_cameras(path)
-    if file is not None and rig == "auto" and file.sheet is None and len(listing.normals) == 1 < len(file.entries):
+    if file is not None and rig == "auto" and file.sheet is None and len(listing.views) == 1 < len(file.entries):
         file = None  # it describes single images, and this is a sheet
     if file is not None:
         layout = _from_cameras(file, listing)
@@ -84,52 +93,53 @@ def _cameras_file(rig: str, listing: Listing) -> Path | None:
 
 
 def _from_rig(rig: Rig, listing: Listing, pictures: Pictures) -> Layout:
-    names = [view.names for view in rig.views]
-    label = f"rig {rig.name}"
-    normals, how = _tiles(listing.normals, names, "normal maps", label, rig, pictures)
-    rgb: list[Tile] | list[None] = [None] * len(names)
-    rule = f"normal maps {how}"
-    if listing.rgb:
-        rgb, how_rgb = _tiles(listing.rgb, names, "colour images", label, rig, pictures)
-        rule += f", colour images {how_rgb}"
+    _check_sheet(rig, listing, pictures)
+    normals, how = _tiles(listing.normals, "normal maps", rig, pictures)
+    rgb, how_rgb = _tiles(listing.rgb, "colour images", rig, pictures)
     slots = tuple(
         Slot(view.name, CameraEntry(camera), normals[i], rgb[i])
         for i, (view, camera) in enumerate(zip(rig.views, rig.cameras(), strict=True))
     )
-    return Layout(rig.name, slots, True, rig.normal_frame, notes=(f"pairing: {rule}.",))
+    return Layout(rig.name, slots, True, rig.normal_frame, notes=(_pairing(how, how_rgb),))
 
 
-def _tiles(
-    files: Sequence[ImageFile],
-    names: Sequence[Sequence[str]],
-    kind: str,
-    label: str,
-    rig: Rig,
-    pictures: Pictures,
-) -> tuple[list[Tile], str]:
-    """Each view's image, and how it was found, in words."""
+def _check_sheet(rig: Rig, listing: Listing, pictures: Pictures) -> None:
+    """Raises InputError where one image, which should be a sheet of the rig's views, is one view."""
+    files, count = listing.views, len(rig.views)
+    if len(files) > 1 or count == 1:
+        return
+    grid = grid_of(rig, files[0].path, pictures)
+    if shows_one_view(listing, grid, pictures):
+        raise InputError(
+            f"{files[0].path} shows one view, but rig {rig.name} expects a sheet of {count} views or a folder with "
+            "an image for each; one single view goes with --rig turntable:1."
+        )
+
+
+def _tiles(files: Sequence[ImageFile], kind: str, rig: Rig, pictures: Pictures) -> tuple[Sequence[Tile | None], str]:
+    """Each view's image (None where there are no files), and how it was found, in words."""
+    names = [view.names for view in rig.views]
+    if not files:
+        return [None] * len(names), ""
     if len(files) == 1 and len(names) > 1:
         rows, columns = grid_of(rig, files[0].path, pictures)
-        if kind == "normal maps" and shows_one_view(files[0].path, (rows, columns), pictures):
-            raise InputError(
-                f"{files[0].path} shows one view, but {label} expects a sheet of {len(names)} views or a folder with "
-                "an image for each; one single view goes with --rig turntable:1."
-            )
         tiles = [Tile(files[0].path, (rows, columns), i) for i in range(len(names))]
         return tiles, f"cut from the sheet {files[0].path.name} ({columns} columns x {rows} rows)"
-    found = assign(files, names, f"{kind} in {files[0].path.parent}", label)
+    found = assign(files, names, f"{kind} in {files[0].path.parent}", f"rig {rig.name}")
     return [Tile(file.path) for file in found.files], f"by {found.rule}{_left_over(found.extra)}"
+
+
+def _pairing(normals: str, rgb: str) -> str:
+    """A note of how the files of either kind found their views; nothing is said of a kind without files."""
+    rules = [f"{kind} {how}" for kind, how in (("normal maps", normals), ("colour images", rgb)) if how]
+    return f"pairing: {', '.join(rules)}."
 
 
 def _from_cameras(file: CameraFile, listing: Listing) -> Layout:
     normals, how = _files_of(file, listing.normals, "normals", listing)
-    rgb: Sequence[ImageFile | None] = [None] * len(file.entries)
-    rule = f"normal maps {how}"
-    if listing.rgb:
-        rgb, how_rgb = _files_of(file, listing.rgb, "rgb", listing)
-        rule += f", colour images {how_rgb}"
+    rgb, how_rgb = _files_of(file, listing.rgb, "rgb", listing)
     slots = tuple(
-        Slot(e.camera.name, e, _tile(file, e, n), None if c is None else _tile(file, e, c))
+        Slot(e.camera.name, e, None if n is None else _tile(file, e, n), None if c is None else _tile(file, e, c))
         for e, n, c in zip(file.entries, normals, rgb, strict=True)
     )
     return Layout(
@@ -138,7 +148,7 @@ def _from_cameras(file: CameraFile, listing: Listing) -> Layout:
         False,
         stated_frame=file.normal_frame,
         stated_axes=file.normal_axes,
-        notes=(f"pairing: {rule}.",),
+        notes=(_pairing(how, how_rgb),),
     )
 
 
@@ -150,10 +160,12 @@ def _tile(file: CameraFile, entry: CameraEntry, image: ImageFile) -> Tile:
 
 def _files_of(
     file: CameraFile, files: Sequence[ImageFile], kind: str, listing: Listing
-) -> tuple[Sequence[ImageFile], str]:
+) -> tuple[Sequence[ImageFile | None], str]:
     """The file of each camera: the one that the cameras file names, else by the colour image's name, else
-    by name.
+    by name; None where there are no files.
     """
+    if not files:
+        return [None] * len(file.entries), ""
     folder = files[0].path.parent
     stated = [getattr(entry, kind) for entry in file.entries]
     if all(stated):

@@ -34,8 +34,8 @@ class MaskOptions:
 
 @dataclass(frozen=True)
 class Prepared:
-    """One view on R x R pixels: vectors as stored (not normalised), coverage, sRGB colours, and what was
-    done.
+    """One view on R x R pixels: vectors as stored (not normalised; zero without a normal map), coverage, sRGB
+    colours, and what was done.
     """
 
     vectors: Float[np.ndarray, "R R 3"]
@@ -52,6 +52,23 @@ class _Mask:
     values: Float[np.ndarray, "H W"]
     source: str
     picture: Literal["normals", "rgb", "none"]
+
+
+@dataclass(frozen=True)
+class _NormalMap:
+    """A normal map and its vectors as stored."""
+
+    picture: Picture
+    stored: Float[np.ndarray, "H W 3"]
+
+
+@dataclass(frozen=True)
+class _Vectors:
+    """A normal map's vectors, background removed, how much each pixel counts, and what was done, or nothing."""
+
+    values: Float[np.ndarray, "H W 3"]
+    weight: Float[np.ndarray, "H W"]
+    sentence: str
 
 
 @dataclass(frozen=True)
@@ -89,30 +106,45 @@ def prepare(slot: Slot, pictures: Pictures, options: MaskOptions, fitting: Fitti
     """Reads, masks and resamples one view. Raises InputError, with its file's name, for an image that
     cannot be used.
     """
-    normal = pictures.read(slot.normals)
+    picture = None if slot.normals is None else pictures.read(slot.normals)
     colour = None if slot.rgb is None else pictures.read(slot.rgb)
     try:
-        storage = inspect(normal.pixels, normal.alpha)
-        stored = 2 * normal.pixels - 1 if storage.coded else normal.pixels
-        masks = _masks(slot, normal, stored, colour, options)
-        alpha = next((m.values for m in masks if m.picture == "normals"), normal.alpha)
-        if alpha is None:
-            alpha = matting.mask_from_vectors(stored)
-        storage = inspect(normal.pixels, alpha)  # the mask tells what edge pixels are blended with
-        vectors = to_vectors(normal.pixels, alpha, storage)
+        normal = None if picture is None else _NormalMap(picture, _stored(picture))
+        masks = _masks(slot, normal, colour, options)
+        read = None if normal is None else _vectors(normal, masks)
     except InputError as error:
-        if str(slot.normals.path.parent) in str(error):
+        if str(slot.image.path.parent) in str(error):
             raise
-        raise InputError(f"{slot.normals.path}: {error}") from error
-    notes = [storage.sentence] if storage.sentence else []
+        raise InputError(f"{slot.image.path}: {error}") from error
+    notes = [read.sentence] if read is not None and read.sentence else []
     fitted_masks = [_Mask(np.clip(fitting.plain(m.values), 0, 1), m.source, m.picture) for m in masks]
     mask, source = _combined(fitted_masks, notes)
     _check_coverage(slot, mask, source, options)
-    weight = (np.linalg.norm(vectors, axis=2) > 0.1) * (1.0 if alpha is None else alpha)
-    fitted = fitting.weighted(vectors, weight.astype(np.float32))
-    fitted = _filled(fitted, np.linalg.norm(fitted, axis=2) > 0.1, mask > 0, REACH)
+    vectors = np.zeros((*mask.shape, 3), np.float32) if read is None else _fitted_vectors(read, mask, fitting)
     rgb = None if colour is None else _colours(colour, masks, mask, fitting)
-    return Prepared(np.where(mask[..., None] > 0, fitted, 0), mask, rgb, source, tuple(notes))
+    return Prepared(vectors, mask, rgb, source, tuple(notes))
+
+
+def _stored(normal: Picture) -> Float[np.ndarray, "H W 3"]:
+    return 2 * normal.pixels - 1 if inspect(normal.pixels, normal.alpha).coded else normal.pixels
+
+
+def _vectors(normal: _NormalMap, masks: list[_Mask]) -> _Vectors:
+    """The vectors, where the mask tells what edge pixels are blended with."""
+    pixels = normal.picture.pixels
+    alpha = next((m.values for m in masks if m.picture == "normals"), normal.picture.alpha)
+    if alpha is None:
+        alpha = matting.mask_from_vectors(normal.stored)
+    storage = inspect(pixels, alpha)
+    vectors = to_vectors(pixels, alpha, storage)
+    weight = (np.linalg.norm(vectors, axis=2) > 0.1) * (1.0 if alpha is None else alpha)
+    return _Vectors(vectors, weight.astype(np.float32), storage.sentence)
+
+
+def _fitted_vectors(read: _Vectors, mask: np.ndarray, fitting: Fitting) -> Float[np.ndarray, "R R 3"]:
+    fitted = fitting.weighted(read.values, read.weight)
+    fitted = _filled(fitted, np.linalg.norm(fitted, axis=2) > 0.1, mask > 0, REACH)
+    return np.where(mask[..., None] > 0, fitted, 0)
 
 
 def view_shapes(slot: Slot, pictures: Pictures, pad: bool) -> list[tuple[int, int]]:
@@ -135,25 +167,14 @@ def view_shapes(slot: Slot, pictures: Pictures, pad: bool) -> list[tuple[int, in
     return list(sizes.values())
 
 
-def _masks(
-    slot: Slot, normal: Picture, stored: np.ndarray, colour: Picture | None, options: MaskOptions
-) -> list[_Mask]:
+def _masks(slot: Slot, normal: _NormalMap | None, colour: Picture | None, options: MaskOptions) -> list[_Mask]:
     """The masks that the options allow, the most trusted first."""
     how = options.matting
+    shown = normal.picture if normal is not None else colour
+    assert shown is not None
     if how == "none":
-        return [_Mask(np.ones(normal.shape, np.float32), "nothing: every pixel counts", "none")]
-    found = []
-    if how in ("auto", "alpha") and normal.alpha is not None:
-        found.append(
-            _Mask(
-                matting.without_halo(normal.alpha, _unmixed(normal, stored)),
-                "the normal map's alpha",
-                "normals",
-            )
-        )
-    if (how == "auto" and normal.alpha is None) or how == "normals":
-        mask = matting.mask_from_vectors(stored)
-        found += [] if mask is None else [_Mask(mask, "the normal map's background", "normals")]
+        return [_Mask(np.ones(shown.shape, np.float32), "nothing: every pixel counts", "none")]
+    found = [] if normal is None else _masks_of_normals(normal, how)
     if how in ("auto", "alpha") and colour is not None and colour.alpha is not None:
         found.append(_Mask(colour.alpha, "the colour image's alpha", "rgb"))
     if (how == "background" or (how == "auto" and not found)) and colour is not None:
@@ -161,8 +182,8 @@ def _masks(
         found += [] if mask is None else [_Mask(mask, "the colour image's solid background", "rgb")]
     if how == "rembg":
         kind: Literal["normals", "rgb"] = "normals" if colour is None else "rgb"
-        pixels = normal.pixels if colour is None else colour.pixels
-        if not normal.encoded and colour is None:
+        pixels = shown.pixels if colour is None else colour.pixels
+        if not shown.encoded and colour is None:
             pixels = (pixels + 1) / 2
         found.append(_Mask(mask_from_rembg(pixels, options.model), "rembg", kind))
     if not found:
@@ -170,22 +191,36 @@ def _masks(
     return found
 
 
-def _unmixed(normal: Picture, stored: np.ndarray) -> np.ndarray:
+def _masks_of_normals(normal: _NormalMap, how: Matting) -> list[_Mask]:
+    alpha, found = normal.picture.alpha, []
+    if how in ("auto", "alpha") and alpha is not None:
+        values = matting.without_halo(alpha, _unmixed(normal))
+        found.append(_Mask(values, "the normal map's alpha", "normals"))
+    if (how == "auto" and alpha is None) or how == "normals":
+        mask = matting.mask_from_vectors(normal.stored)
+        found += [] if mask is None else [_Mask(mask, "the normal map's background", "normals")]
+    return found
+
+
+def _unmixed(normal: _NormalMap) -> np.ndarray:
     """Stored vectors of a picture with alpha, premultiplication undone."""
-    storage = inspect(normal.pixels, normal.alpha)
-    return stored if storage.blend is None else to_vectors(normal.pixels, normal.alpha, storage)
+    pixels, alpha = normal.picture.pixels, normal.picture.alpha
+    storage = inspect(pixels, alpha)
+    return normal.stored if storage.blend is None else to_vectors(pixels, alpha, storage)
 
 
 def _no_mask(slot: Slot, how: Matting) -> InputError:
-    files = slot.normals.label if slot.rgb is None else f"{slot.rgb.label}, {slot.normals.label}"
+    files = ", ".join(tile.label for tile in (slot.rgb, slot.normals) if tile is not None)
     missing = {
         "auto": "neither alpha nor a solid background was found",
         "alpha": "no alpha channel was found",
         "normals": "the normal map's border shows no solid background",
         "background": "the colour image is missing or its border shows no solid background",
     }[how]
+    if how == "normals" and slot.normals is None:
+        missing = "--matting normals needs a normal map"
     return InputError(
-        f"view {slot.name!r} ({files} in {slot.normals.path.parent}): {missing}; save the images with alpha, "
+        f"view {slot.name!r} ({files} in {slot.image.path.parent}): {missing}; save the images with alpha, "
         "or use another --matting (rembg cuts out photographs)."
     )
 
@@ -213,7 +248,7 @@ def _check_coverage(slot: Slot, mask: np.ndarray, source: str, options: MaskOpti
         return
     what = "empty: it covers nothing" if share <= EMPTY else "full: it covers the whole image"
     raise InputError(
-        f"view {slot.name!r}: the mask from {source} ({slot.normals.path}) is {what}; check the image, or "
+        f"view {slot.name!r}: the mask from {source} ({slot.image.path}) is {what}; check the image, or "
         "use another --matting."
     )
 

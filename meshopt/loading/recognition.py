@@ -13,14 +13,16 @@ from jaxtyping import Float
 
 from meshopt.errors import InputError
 from meshopt.io.folders import ImageFile, Listing
+from meshopt.io.images import Picture
 from meshopt.io.pairing import find_named, numbers_of
 from meshopt.loading.pictures import Pictures, Tile
-from meshopt.matting import mask_from_vectors
+from meshopt.matting import mask_from_background, mask_from_vectors
 from meshopt.rigs import Rig, load_rig, presets
 
 SQUARE = 0.03  # a sheet's tiles may be so much off square
 CLEAR = 30.0  # degrees: mean directions of normals must fit a rig within this, and the next one worse by as much
-RUNS_ON = (0.1, 0.9)  # one view: share of the lines between tiles that the object crosses, least cosine across them
+CROSSED, TOUCHED = 0.1, 0.03  # one view: share of all lines between tiles that the object crosses, and of each line
+PARALLEL, ALIKE = 0.9, 0.1  # it crosses where normals have this cosine and more, colours this step and less, across it
 
 
 def grid_of(rig: Rig, path: Path, pictures: Pictures) -> tuple[int, int]:
@@ -41,23 +43,45 @@ def grid_of(rig: Rig, path: Path, pictures: Pictures) -> tuple[int, int]:
     )
 
 
-def shows_one_view(path: Path, grid: tuple[int, int], pictures: Pictures) -> bool:
-    """Whether a normal map, cut into tiles, would be cut through the object: its normals run on across the cuts."""
-    picture = pictures.read(Tile(path))
+def shows_one_view(listing: Listing, grid: tuple[int, int], pictures: Pictures) -> bool:
+    """Whether the only image, cut into tiles, would be cut through the object: it runs on across the cuts.
+
+    Colours, which two views that touch may share, have to run on across every cut, were it a little.
+    """
+    picture = pictures.read(Tile(listing.views[0].path))
     if not _square(*picture.shape):
         return False
+    shown = _object_normals(picture) if listing.normals else _object_colours(picture)
+    if shown is None:
+        return False
+    crossed = []
+    for axis, parts in enumerate(grid):
+        size = shown.shape[axis]
+        for cut in (size * k // parts for k in range(1, parts)):
+            before, after = shown.take(max(cut - 2, 0), axis), shown.take(min(cut + 1, size - 1), axis)
+            if listing.normals:
+                crossed.append((before * after).sum(axis=-1) > PARALLEL)
+            else:
+                crossed.append(np.abs(before - after).max(axis=-1) < ALIKE)
+    if not crossed or (not listing.normals and min(line.mean() for line in crossed) < TOUCHED):
+        return False
+    return float(np.concatenate(crossed).mean()) > CROSSED
+
+
+def _object_normals(picture: Picture) -> Float[np.ndarray, "H W 3"] | None:
+    """Unit vectors as stored, NaN outside the object; None where it cannot be told from its background."""
     vectors = 2 * picture.pixels - 1 if picture.encoded else picture.pixels
     mask = mask_from_vectors(vectors) if picture.alpha is None else picture.alpha
     if mask is None:
-        return False
-    unit = np.where(mask[..., None] > 0.5, vectors / np.maximum(np.linalg.norm(vectors, axis=2), 1e-6)[..., None], 0)
-    crossed = []
-    for axis, parts in enumerate(grid):
-        size = unit.shape[axis]
-        for cut in (size * k // parts for k in range(1, parts)):
-            before, after = unit.take(max(cut - 2, 0), axis), unit.take(min(cut + 1, size - 1), axis)
-            crossed.append((before * after).sum(axis=-1) > RUNS_ON[1])
-    return bool(crossed) and float(np.concatenate(crossed).mean()) > RUNS_ON[0]
+        return None
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=2), 1e-6)[..., None]
+    return np.where(mask[..., None] > 0.5, unit, np.nan)
+
+
+def _object_colours(picture: Picture) -> Float[np.ndarray, "H W 3"] | None:
+    """Colours, as `_object_normals`."""
+    mask = mask_from_background(picture.pixels) if picture.alpha is None else picture.alpha
+    return None if mask is None else np.where(mask[..., None] > 0.5, picture.pixels, np.nan)
 
 
 def _square(height: float, width: float) -> bool:
@@ -69,13 +93,13 @@ def recognise(listing: Listing, pictures: Pictures) -> tuple[Rig, str]:
 
     Raises InputError, naming the candidates, where the files do not tell.
     """
-    files = listing.normals
+    files = listing.views
     automatic = [rig for rig in presets().values() if rig.automatic]
     if len(files) == 1:
-        return _by_sheet(files[0], automatic, pictures)
+        return _by_sheet(listing, automatic, pictures)
     numbers = numbers_of(files)
     if numbers is None:
-        return _by_names(files, automatic)
+        return _by_names(listing, automatic)
     fitting = [rig for rig in automatic if len(rig.views) == len(files)]
     if not fitting:
         raise InputError(
@@ -85,11 +109,12 @@ def recognise(listing: Listing, pictures: Pictures) -> tuple[Rig, str]:
         )
     why = f"{len(files)} numbered files"
     tiles = [Tile(file.path) for _, file in sorted(zip(numbers, files, strict=True), key=lambda pair: pair[0])]
-    return _decide(fitting, files, why, [tiles] * len(fitting), pictures)
+    return _decide(fitting, listing, why, [tiles] * len(fitting), pictures)
 
 
-def _by_names(files: Sequence[ImageFile], automatic: list[Rig]) -> tuple[Rig, str]:
-    where = f"normal maps in {files[0].path.parent}"
+def _by_names(listing: Listing, automatic: list[Rig]) -> tuple[Rig, str]:
+    files = listing.views
+    where = f"{listing.kind} in {files[0].path.parent}"
     fitting = []
     for rig in automatic:
         names = [view.names for view in rig.views]
@@ -107,10 +132,11 @@ def _by_names(files: Sequence[ImageFile], automatic: list[Rig]) -> tuple[Rig, st
             f"{where}: {len(files)} files such as {files[0].path.name} fit no preset by name or number; say "
             f"--rig ({known}, turntable:N) or give a cameras file (--rig FILE.json)."
         )
-    return _decide(fitting, files, "the views' names", None, None)
+    return _decide(fitting, listing, "the views' names", None, None)
 
 
-def _by_sheet(file: ImageFile, automatic: list[Rig], pictures: Pictures) -> tuple[Rig, str]:
+def _by_sheet(listing: Listing, automatic: list[Rig], pictures: Pictures) -> tuple[Rig, str]:
+    file = listing.views[0]
     height, width = pictures.size(Tile(file.path))
     fitting, grids = [], []
     for rig in automatic:
@@ -127,26 +153,31 @@ def _by_sheet(file: ImageFile, automatic: list[Rig], pictures: Pictures) -> tupl
     tiles = [
         [Tile(file.path, grid, i) for i in range(len(rig.views))] for rig, grid in zip(fitting, grids, strict=True)
     ]
-    if all(shows_one_view(file.path, grid, pictures) for grid in dict.fromkeys(grids)):
+    if all(shows_one_view(listing, grid, pictures) for grid in dict.fromkeys(grids)):
         return load_rig("turntable:1"), f"rig: turntable:1, because {file.path.name} is one view, not a sheet of views."
     shapes = " or ".join(f"{columns} columns x {rows} rows" for rows, columns in dict.fromkeys(grids))
-    return _decide(fitting, [file], f"a sheet of square tiles, {shapes}", tiles, pictures)
+    return _decide(fitting, listing, f"a sheet of square tiles, {shapes}", tiles, pictures)
 
 
 def _decide(
     fitting: list[Rig],
-    files: Sequence[ImageFile],
+    listing: Listing,
     why: str,
     tiles: list[list[Tile]] | None,
     pictures: Pictures | None,
 ) -> tuple[Rig, str]:
     """One of the rigs that fit: those with the same cameras are as good as one; else the normals decide."""
-    stems = [file.path.stem for file in files]
+    stems = [file.path.stem for file in listing.views]
     best = min(fitting, key=lambda rig: (not rig.matches_files(stems), rig.rank))
     if any(not rig.same_cameras(best) for rig in fitting):
+        if not listing.normals:
+            raise InputError(
+                f"{listing.rgb[0].path.parent}: {len(best.views)} views without names could be {_names(fitting)}, and "
+                "without normal maps nothing tells which; say --rig."
+            )
         assert tiles is not None
         assert pictures is not None
-        best, evidence = _by_normals(fitting, files, tiles, pictures)
+        best, evidence = _by_normals(fitting, listing.normals, tiles, pictures)
         why = f"{why}; {evidence}"
     twins = [rig.name for rig in fitting if rig.same_cameras(best) and rig.name != best.name]
     same = f" ({' and '.join(dict.fromkeys(twins))}: the same cameras)" if twins else ""
@@ -167,11 +198,14 @@ def _by_normals(
     if scores[order[0]] < CLEAR and (rival is None or scores[rival] > scores[order[0]] + CLEAR):
         turn = "do not turn from view to view" if best.normal_frame == "camera" else "turn with the cameras"
         return best, f"the normals {turn} (misfit {scores[order[0]]:.0f} deg)"
-    names = " or ".join(dict.fromkeys(rig.name for rig in fitting))
     raise InputError(
-        f"{files[0].path.parent}: {len(tiles[0])} views without names could be {names}, and their normals do "
+        f"{files[0].path.parent}: {len(tiles[0])} views without names could be {_names(fitting)}, and their normals do "
         "not tell which; say --rig."
     )
+
+
+def _names(rigs: list[Rig]) -> str:
+    return " or ".join(dict.fromkeys(rig.name for rig in rigs))
 
 
 def mean_direction(pictures: Pictures, tile: Tile) -> Float[np.ndarray, "3"]:

@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from meshopt.config import OptimizeConfig
-from meshopt.errors import InputError
 from meshopt.mesh import Mesh, at, face_cross, vertex_normals
 from meshopt.optimize import surface
 from meshopt.optimize.colors import blend_colors
@@ -56,7 +55,7 @@ def optimize_stage(
     mesh: Mesh, views: ViewSet, config: OptimizeConfig, stage: Stage, backend: Rasterizer, on_step: OnStep
 ) -> Optimized:
     """Fits the mesh to the views: `stage.steps` vertex steps, each followed by a remeshing pass."""
-    weights = view_weights(views, config)
+    weights = views.weights(config.view_weights, "optimize.view_weights")
     targets = make_targets(views, stage.resolution, weights, config.grazing_power)
     problem = _Problem(views, targets, float(targets.image[..., 3].sum()), weights, config, stage, backend)
     mesh = _settled(mesh, stage.edge_at(0))
@@ -117,16 +116,6 @@ def fall(losses: Sequence[float]) -> float | None:
     if len(before) < FALL_STEPS:
         return None
     return max(0.0, 1 - sum(now) / max(sum(before), 1e-30))
-
-
-def view_weights(views: ViewSet, config: OptimizeConfig) -> Float[Tensor, "V"]:
-    """Each view's weight: 1, or what the settings say for its name. Raises InputError for names that no view has."""
-    names = [camera.name for camera in views.cameras]
-    unknown = sorted(set(config.view_weights) - set(names))
-    if unknown or not any(config.view_weights.get(name, 1.0) for name in names):
-        found = f"names {', '.join(unknown)}" if unknown else "leaves no view"
-        raise InputError(f"optimize.view_weights {found}: expected some of {', '.join(names)}, not all 0.")
-    return views.masks.new_tensor([config.view_weights.get(camera.name, 1.0) for camera in views.cameras])
 
 
 @dataclass(frozen=True)

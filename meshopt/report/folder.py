@@ -20,7 +20,7 @@ from meshopt.mesh import Mesh
 from meshopt.report.plot import draw_curves
 from meshopt.report.preview import Pictures, Scores, draw_preview
 from meshopt.report.record import encode_record, rounded_curves
-from meshopt.texture import Textured
+from meshopt.texturing import Textured
 from meshopt.views import ViewSet
 
 TEXTURE_FILES = tuple(f"texture/{name}.png" for name in ("color", "normal", "source", "confidence"))

@@ -62,7 +62,12 @@ class Pipeline:
         renders = SimpleNamespace(normals=views.normals, masks=views.masks, rgb=None)
         curves = {"optimize": {"normal": [0.5, 0.25, 0.125, 0.1], "faces": [4.0] * 4}}
         return SimpleNamespace(
-            mesh=Mesh(vertices, faces), views=views, config=config, report=report, renders=renders, curves=curves,
+            mesh=Mesh(vertices, faces),
+            views=views,
+            config=config,
+            report=report,
+            renders=renders,
+            curves=curves,
             textured=None,
         )
 

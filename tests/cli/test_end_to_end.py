@@ -119,9 +119,7 @@ def test_quiet_is_silent_and_overwrite_replaces(tmp_path: Path, capsys: pytest.C
     options = ["--rig", "zero123plus", "--format", "glb,obj,ply", "--faces", "1500", "--overwrite", "--quiet"]
     assert run([*sample("robot/zero123plus"), *QUICK, *options, "-o", str(out)]) == 0
     assert capsys.readouterr() == ("", "")
-    assert names(out) == sorted(
-        [*FILES, "mesh.obj", "mesh.mtl", "mesh_color.png", "mesh.ply", "notes.txt"]
-    )
+    assert names(out) == sorted([*FILES, "mesh.obj", "mesh.mtl", "mesh_color.png", "mesh.ply", "notes.txt"])
     meshes = [loaded(out / f"mesh.{kind}") for kind in ("glb", "obj", "ply")]
     for mesh in meshes:
         assert mesh.is_watertight

@@ -128,6 +128,12 @@ def test_many_views(shapes: SimpleNamespace) -> None:
     assert codes(check(wrong)) == {("rotated", (views.cameras[6].name,))}
 
 
+def test_views_without_normals(small) -> None:
+    views = small("unique3d")
+    with pytest.raises(meshopt.InputError, match=r"the views have no normals, which check needs: .*--normals"):
+        check(replace(views, normals=torch.zeros_like(views.normals)))
+
+
 def test_views_without_object(small) -> None:
     """Masks that are empty, and such that share no volume, are no reason to fail."""
     views = replace(small("unique3d"), rgb=None)

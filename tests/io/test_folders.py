@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from meshopt.errors import InputError
-from meshopt.io.folders import find_images, natural, parse_name
+from meshopt.io.folders import NormalMaps, find_images, natural, parse_name
 
 VIEWS = ("front", "front_right", "right", "back", "left", "front_left")
 
@@ -158,3 +158,38 @@ def test_refusals(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=words) as caught:
             find_images(views, maps)
         assert str(caught.value).count("\n") == 0
+
+
+@pytest.mark.parametrize("expected", ["optional", "none"])
+def test_colours_alone(tmp_path: Path, expected: NormalMaps) -> None:
+    touch(tmp_path, "set/rgb/000.png", "set/rgb/001.png", "set/normals/readme.txt", "sheet.png")
+    for views, count in ((tmp_path / "set", 2), (tmp_path / "set" / "rgb", 2), (tmp_path / "sheet.png", 1)):
+        found = find_images(views, None, expected)
+        assert (len(found.rgb), found.normals) == (count, ())
+        assert (found.views, found.kind) == (found.rgb, "colour images")
+
+
+@pytest.mark.parametrize(("expected", "kind"), [("optional", "normal maps"), ("none", "colour images")])
+def test_normals_that_need_not_be_there(tmp_path: Path, expected: NormalMaps, kind: str) -> None:
+    touch(tmp_path, "front.png", "front_normal.png")
+    found = find_images(tmp_path, None, expected)
+    assert found.kind == kind
+    assert len(found.normals) == (1 if expected == "optional" else 0)
+    assert [f.path.name for f in found.rgb] == ["front.png"]
+
+
+def test_refusals_without_normals(tmp_path: Path) -> None:
+    """A folder that was named has to hold normal maps, even where they are optional."""
+    empty, plain = touch(tmp_path / "empty"), touch(tmp_path / "plain", "000.png")
+    normals = touch(tmp_path / "normals", "normals_0.png")
+    cases: list[tuple[Path | None, Path | None, NormalMaps, str]] = [
+        (plain, empty, "optional", r"--normals .*empty: holds no normal maps; it is empty"),
+        (plain, plain, "optional", r"no normal maps among its images \(such as 000\.png\)"),
+        (empty, None, "optional", r"--views .*empty: holds no images; it is empty"),
+        (None, None, "optional", "no images were given"),
+        (None, normals, "none", "no colour images were given: expected --views, a folder of images"),
+        (normals, None, "none", r"--views .*normals: holds no colour images; found 1 entries"),
+    ]
+    for views, maps, expected, words in cases:
+        with pytest.raises(InputError, match=words):
+            find_images(views, maps, expected)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from meshopt import parallel
 from meshopt.raster.cpu import CpuRasterizer
-from meshopt.texture.pixels import nearest_known
+from meshopt.texturing.pixels import nearest_known
 
 BAND = 2**18  # texels of one task
 GUTTER = 2  # texels around charts that look at the surface, too

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from meshopt.colorspace import linear_to_srgb, srgb_to_linear
 from meshopt.errors import InputError
-from meshopt.texture.filling import fill
-from meshopt.texture.lattice import Lattice
-from meshopt.texture.levelling import blended, corrections, gains
-from meshopt.texture.observation import Observation, Observer
-from meshopt.texture.texels import Texels
+from meshopt.texturing.filling import fill
+from meshopt.texturing.lattice import Lattice
+from meshopt.texturing.levelling import blended, corrections, gains
+from meshopt.texturing.observation import Observation, Observer
+from meshopt.texturing.texels import Texels
 
 SHARPNESS = 4  # power of the weights that detail is blended with
 KNOWN = 0.05  # sum of the weights from which on a colour is taken as it is; below, it fades into what is filled in
@@ -27,8 +27,8 @@ NOWHERE, FILLED, FIRST_VIEW = 0, 1, 2  # values of the map of sources
 class Levels:
     """What makes the views agree, at the points of a lattice, and what is filled in; linear light.
 
-    `exposure` is each view's gain, `trust` in [0, 1] how much it counts, `ratio` what its colours, times exposure, are
-    to be multiplied with; `filled` are the colours that the texture fades into where no view is sure.
+    `exposure` is each view's gain, `trust` how much it counts (1 is usual), `ratio` what its colours, times exposure,
+    are to be multiplied with; `filled` are the colours that the texture fades into where no view is sure.
     """
 
     exposure: Float[np.ndarray, "V 3"]
@@ -77,7 +77,7 @@ def bake(lattice: Lattice, observer: Observer, levels: Levels, texels: Texels) -
     def band(top: int, bottom: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         inside, values = texels.at(attributes, top, bottom)
         values = values[inside]
-        ratio = values[:, 9:].reshape(len(values), -1, 3).transpose(1, 0, 2)
+        ratio = values[:, 9:].reshape(len(values), len(levels.trust), 3).transpose(1, 0, 2)
         seen = _scaled(observer.at(values[:, :3], unit(values[:, 3:6])), levels.trust, levels.exposure, ratio)
         strongest = seen.weight.max(0)
         mixed = blended(sharpened(seen.weight), seen.color)[0]

@@ -3,7 +3,7 @@
 from numba import njit
 
 from meshopt.compilation import INNER, KERNEL
-from meshopt.texture.overlap_kernels import strip
+from meshopt.texturing.overlap_kernels import strip
 
 
 @njit(**KERNEL, error_model="numpy")

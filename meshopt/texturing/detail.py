@@ -9,8 +9,8 @@ from scipy.spatial import cKDTree
 
 from meshopt.mesh import Mesh
 from meshopt.tangents import shading_normals
-from meshopt.texture.baking import unit
-from meshopt.texture.lattice import Lattice
+from meshopt.texturing.baking import unit
+from meshopt.texturing.lattice import Lattice
 
 NEIGHBOURS = 8
 FACING = 0.2  # least cosine between the normals of a point and of its counterpart: not the other side of a thin part

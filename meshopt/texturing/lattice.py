@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.sparse import coo_matrix, csr_matrix
 
 from meshopt.mesh import Mesh, vertex_normals
-from meshopt.texture.atlas import Atlas
+from meshopt.texturing.atlas import Atlas
 
 MOST_VERTICES = 250_000  # of a lattice: edges stay longer where there would be more
 PASSES = 24  # each halves the longest edges

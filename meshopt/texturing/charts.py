@@ -9,7 +9,7 @@ from jaxtyping import Float64, Int, Int32, Int64
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
-from meshopt.texture.overlap import overlapping_pairs
+from meshopt.texturing.overlap import overlapping_pairs
 
 DEPTH = 3e-7  # of the side of a square as large as all charts: what overlaps less does not
 ROUNDS = 4  # of cutting overlaps apart before charts are cut to single faces

@@ -7,7 +7,7 @@ from jaxtyping import Float64, Int32
 from scipy.sparse import diags
 from scipy.sparse.csgraph import connected_components
 
-from meshopt.texture.charts import graph
+from meshopt.texturing.charts import graph
 
 PASSES = 20
 SHRINK, GROW = 0.5, -0.53  # Taubin 1995

@@ -48,7 +48,7 @@ def observe(
             depth = m[16] * x + m[17] * y + m[18] * z + m[19]
             pixel = 2 * w / (sqrt(m[4] * m[4] + m[5] * m[5] + m[6] * m[6]) * height)
             slope = sqrt(max(0.0, 1 - cosine * cosine)) / max(cosine, 0.1)
-            if depth > depths[v, row, column] + tolerance * pixel * (1 + slope):
+            if abs(depth - depths[v, row, column]) > tolerance * pixel * (1 + slope):
                 continue
             weight[v, i] = border * (cosine - least_cosine) / (1 - least_cosine) * (finest / pixel) ** 2
             a, b = s * width - 0.5, t * height - 0.5

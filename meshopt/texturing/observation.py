@@ -15,8 +15,8 @@ from meshopt import parallel, raster
 from meshopt.cameras import Camera
 from meshopt.mesh import Mesh
 from meshopt.raster.cpu import CpuRasterizer
-from meshopt.texture import observation_kernels
-from meshopt.texture.pixels import nearest
+from meshopt.texturing import observation_kernels
+from meshopt.texturing.pixels import nearest_known
 from meshopt.views import ViewSet
 
 FINER = 2  # times finer than the views are the depth maps that tell what is hidden, ...
@@ -24,8 +24,10 @@ FINEST = 2048  # ... up to so many rows
 TOLERANCE = 1.5  # pixels by which a point may lie behind the surface that a pixel shows
 JUMP = 6.0  # pixels: a larger step of depth from one pixel to the next is a border
 RAMP = 5.0  # pixels of 512 from a border to where a view is fully trusted
+LEAST_RAMP = 4.0  # pixels, however coarse the views are: their borders are mixed with what lies behind
 LEAST = 0.02  # trust right at a border: where nothing better is to be had
 LEAST_COSINE = 0.1  # to the eye
+RIM = 2  # outermost pixels of an object, whose colours are not taken where there are others within as many
 SURE = 0.95  # coverage of a pixel that shows nothing of the background
 CHUNK = 65536  # points of one task
 
@@ -49,7 +51,7 @@ class Observer:
         self.depths = depth_maps(mesh, views.cameras, (rows * finer, columns * finer))
         self.pixels = np.array([_pixel_size(camera, rows) for camera in views.cameras])
         self.borders = np.stack([
-            trust(depth, mask, pixel / finer, RAMP * rows * finer / 512)
+            trust(depth, mask, pixel / finer, finer * max(RAMP * rows / 512, LEAST_RAMP))
             for depth, mask, pixel in zip(self.depths, masks, self.pixels, strict=True)
         ])  # fmt: skip
         self.cameras = np.stack([_packed(camera) for camera in views.cameras])
@@ -62,7 +64,10 @@ class Observer:
         return other
 
     def _continued(self, images: Float[np.ndarray, "V H W C"]) -> Float32[np.ndarray, "V H W C"]:
-        return np.stack([continued(image, mask) for image, mask in zip(images, self.masks, strict=True)])
+        finer = self.depths.shape[1] // self.masks.shape[1]
+        shown = self.depths[:, finer // 2 :: finer, finer // 2 :: finer]
+        parts = zip(images, self.masks, shown, self.pixels, strict=True)
+        return np.stack([continued(image, mask, depth, JUMP * pixel) for image, mask, depth, pixel in parts])
 
     @property
     def fit(self) -> Float[np.ndarray, " V"]:
@@ -127,13 +132,31 @@ def trust(
     return np.where(inside, LEAST + (1 - LEAST) * share * share * (3 - 2 * share), 0.0).astype(np.float32)
 
 
-def continued(image: Float[np.ndarray, "H W C"], mask: Float[np.ndarray, "H W"]) -> Float32[np.ndarray, "H W C"]:
-    """The image with what lies outside, and the outermost pixels, as the nearest pixel that is surely inside."""
+def continued(
+    image: Float[np.ndarray, "H W C"],
+    mask: Float[np.ndarray, "H W"],
+    depth: Float32[np.ndarray, "H W"] | None = None,
+    jump: float = np.inf,
+) -> Float32[np.ndarray, "H W C"]:
+    """The image with what lies outside, and the outermost pixels, as the nearest pixel that is surely inside.
+
+    Not from another surface: pixels whose depth is off the other's by more than `jump` for each pixel between stay.
+    """
     sure = (mask > SURE).astype(np.uint8)
-    core = cv2.erode(sure, np.ones((3, 3), np.uint8), borderValue=1)
-    near_core = cv2.dilate(core, np.ones((5, 5), np.uint8))
+    core = cv2.erode(sure, np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8), borderValue=1)
+    near_core = cv2.dilate(core, np.ones((4 * RIM + 1, 4 * RIM + 1), np.uint8))
     source = np.where(near_core > 0, core, sure) if sure.any() else (mask > 0.5).astype(np.uint8)
-    return nearest(image.astype(np.float32), source > 0)
+    image = np.ascontiguousarray(image, np.float32)
+    if not source.any():
+        return image
+    place, distance = nearest_known(source > 0)
+    taken = image.reshape(-1, image.shape[-1])[place]
+    if depth is None:
+        return taken
+    here = np.where(np.isfinite(depth), depth, 0)
+    both = np.isfinite(depth) & np.isfinite(depth.reshape(-1)[place])
+    other = both & (np.abs(here - here.reshape(-1)[place]) > jump * (distance + 1))
+    return np.where(other[..., None], image, taken)
 
 
 def _pixel_size(camera: Camera, rows: int) -> float:

@@ -15,20 +15,23 @@ from meshopt import hardware, parallel
 from meshopt.config import TextureConfig
 from meshopt.errors import InputError
 from meshopt.mesh import Mesh, Texture
-from meshopt.texture.atlas import figures
-from meshopt.texture.baking import NOWHERE, bake, find_levels, linear_images, srgb_bytes
-from meshopt.texture.detail import onto
-from meshopt.texture.fitting import fitted
-from meshopt.texture.lattice import make_lattice
-from meshopt.texture.normal_maps import bake_normals
-from meshopt.texture.observation import Observer
-from meshopt.texture.pixels import nearest
-from meshopt.texture.texels import Texels
-from meshopt.texture.unwrapping import unwrap
+from meshopt.texturing.atlas import figures
+from meshopt.texturing.baking import NOWHERE, bake, find_levels, linear_images, srgb_bytes
+from meshopt.texturing.detail import onto
+from meshopt.texturing.fitting import fitted
+from meshopt.texturing.lattice import make_lattice
+from meshopt.texturing.normal_maps import bake_normals
+from meshopt.texturing.observation import Observer
+from meshopt.texturing.pixels import nearest
+from meshopt.texturing.texels import Texels
+from meshopt.texturing.unwrapping import unwrap
 from meshopt.views import ViewSet
 
 STEP = 3.0  # pixels of the views: longest edges of the lattice
 DOUBTFUL = 1.0  # score of a view, percent of the object's diagonal, from which on it counts half
+FRONT = 15.0  # degrees: views that turn and rise by less are from the front
+LITTLE = 0.1  # share of the surface: less is seen of no mesh that is right
+GOOD_FIT = 0.9  # overlap of silhouettes below which colours are likely to lie beside where they belong
 MOST_VIEWS = 254  # that the map of sources can tell apart
 TEXEL_BYTES = 56  # of memory for each texel, about
 
@@ -49,7 +52,7 @@ class Textured:
     notes: tuple[str, ...] = ()
 
 
-def texture(
+def make_texture(
     mesh: Mesh,
     views: ViewSet,
     settings: TextureConfig | None = None,
@@ -71,23 +74,26 @@ def texture(
         raise InputError(f"there are {len(views)} views, but a texture is made from {MOST_VIEWS} at most")
     _check_memory(settings)
     with torch.no_grad(), parallel.single_torch():
-        return _texture(mesh, views, settings, detail, scores)
+        return _textured(mesh, views, settings, detail, scores)
 
 
-def _texture(
+def _textured(
     mesh: Mesh, views: ViewSet, settings: TextureConfig, detail: Mesh | None, scores: Sequence[float] | None
 ) -> Textured:
     assert views.rgb is not None
     atlas = unwrap(mesh.vertices, mesh.faces, settings.size, settings.padding, settings.unwrap, settings.seconds)
     observer = Observer(detail or mesh, views, linear_images(views.rgb))
-    _check_fit(observer, views, settings.least_fit)
+    notes = (*atlas.notes, *_check_fit(observer, views, settings.least_fit))
     lattice = make_lattice(mesh, atlas, STEP * float(observer.pixels.min()))
     if detail is not None:
         lattice = onto(lattice, detail)
-    trust = _trust(scores, len(views))
+    trust = _trust(views, settings, scores)
     texels = Texels(torch.from_numpy(lattice.uv), torch.from_numpy(lattice.uv_faces), settings.size)
     levels = find_levels(lattice, observer, trust)
     baked = bake(lattice, observer, levels, texels)
+    if baked.seen < LITTLE:
+        share = f"only {100 * baked.seen:.1f} % of the surface is seen by a view"
+        notes += (f"{share}, the rest is filled in: do the mesh's faces look inwards?",)
     if settings.bake == "optimize":
         baked = fitted(baked, lattice, observer, levels)
     normals = None
@@ -111,17 +117,20 @@ def _texture(
         "trust": [round(float(value), 4) for value in trust],
     }
     textured = replace(mesh, texture=found.to(mesh.vertices.device))
-    return Textured(textured, torch.from_numpy(baked.source), torch.from_numpy(baked.confidence), numbers, atlas.notes)
+    return Textured(textured, torch.from_numpy(baked.source), torch.from_numpy(baked.confidence), numbers, notes)
 
 
-def _trust(scores: Sequence[float] | None, count: int) -> Float[np.ndarray, " V"]:
-    """How much each view counts, the best one 1."""
-    if scores is None:
-        return np.ones(count)
-    if len(scores) != count:
-        raise InputError(f"scores of {len(scores)} views were given, but there are {count} views")
-    found = 1 / (1 + np.square(np.asarray(scores, np.float64) / DOUBTFUL))
-    return found / found.max()
+def _trust(views: ViewSet, settings: TextureConfig, scores: Sequence[float] | None) -> Float[np.ndarray, " V"]:
+    """How much each view counts: by the checks 1 at most, times what the settings say."""
+    if scores is not None and len(scores) != len(views):
+        raise InputError(f"scores of {len(scores)} views were given, but there are {len(views)} views")
+    found = 1 / (1 + np.square(np.asarray(scores or [0.0] * len(views), np.float64) / DOUBTFUL))
+    given = views.weights(settings.view_weights, "texture.view_weights").cpu().double().numpy()
+    found *= given / given.max()
+    turn = np.array([(camera.azimuth + 180) % 360 - 180 for camera in views.cameras])
+    rise = np.array([camera.elevation for camera in views.cameras])
+    front = (np.abs(turn) < FRONT) & (np.abs(rise) < FRONT)
+    return found / found.max() * np.where(front, settings.front_weight, 1.0)
 
 
 def _check_memory(settings: TextureConfig) -> None:
@@ -134,18 +143,22 @@ def _check_memory(settings: TextureConfig) -> None:
         )
 
 
-def _check_fit(observer: Observer, views: ViewSet, least: float) -> None:
-    """Raises InputError where the views show something else, or from elsewhere."""
+def _check_fit(observer: Observer, views: ViewSet, least: float) -> tuple[str, ...]:
+    """A note where the views show the mesh a little off; InputError where they show something else."""
     fit = observer.fit
     if not fit.any():
         raise InputError(
-            "no view sees the mesh: it lies outside of all images; check its units and place, and the cameras (--rig)"
+            "no view sees the mesh: it lies outside of all images, or is thinner than their pixels; check its units and"
+            " place, and the cameras (--rig)"
         )
-    if fit.mean() >= least:
-        return
-    worst = int(fit.argmin())
-    raise InputError(
-        f"the views do not show this mesh as it stands: its silhouettes cover {100 * fit.mean():.0f} % of theirs "
-        f"(intersection over union; least in {views.cameras[worst].name}, {100 * fit[worst]:.0f} %), expected at least "
-        f"{100 * least:.0f} %; check the rig (--rig), and the mesh's front (+Z), up (+Y), size and place"
+    mean, worst = 100 * fit.mean(), int(fit.argmin())
+    found = (
+        f"its silhouettes overlap the views' by {mean:.0f} % (intersection over union; least in"
+        f" {views.cameras[worst].name}, {100 * fit[worst]:.0f} %)"
     )
+    remedy = "check the rig (--rig), and the mesh's front (+Z), up (+Y), size and place"
+    if mean < 100 * least:
+        raise InputError(
+            f"the views do not show this mesh as it stands: {found}, expected at least {100 * least:.0f} %; {remedy}"
+        )
+    return (f"the mesh is not quite what the views show: {found}; {remedy}.",) if mean < 100 * GOOD_FIT else ()

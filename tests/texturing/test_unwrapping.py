@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from meshopt.errors import InputError
 from meshopt.io.meshes import load_mesh
 from meshopt.remesh import to_faces
-from meshopt.texture import unwrapping
-from meshopt.texture.atlas import Atlas, figures
-from meshopt.texture.unwrapping import unwrap
+from meshopt.texturing import unwrapping
+from meshopt.texturing.atlas import Atlas, figures
+from meshopt.texturing.unwrapping import unwrap
 
 ROOT = Path(__file__).parents[2]
 Arrays = tuple[np.ndarray, np.ndarray]
@@ -220,7 +220,7 @@ def test_interruption_ends_the_process(tmp_path: Path) -> None:
     child, pid = tmp_path / "child.py", tmp_path / "pid"
     child.write_text(f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)")
     code = (
-        "import torch, pathlib; from meshopt.texture import unwrapping as u;"
+        "import torch, pathlib; from meshopt.texturing import unwrapping as u;"
         f"u.CHILD = pathlib.Path({str(child)!r});"
         "u.unwrap(torch.eye(3), torch.tensor([[0, 1, 2]]), 64, 1)"
     )

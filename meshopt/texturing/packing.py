@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float64
 
-from meshopt.texture import packing_kernels as kernels
-from meshopt.texture.charts import Charts, signed_areas
+from meshopt.texturing import packing_kernels as kernels
+from meshopt.texturing.charts import Charts, signed_areas
 
 CELLS = 1024  # of the grid that charts are laid out on, along a side; finer gains little and takes its square
 FULLEST = 0.85  # share of the texture that charts may take at the first trial

@@ -15,12 +15,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from meshopt.errors import InputError
-from meshopt.texture.atlas import Atlas, overlapping
-from meshopt.texture.box_charts import box_pieces
-from meshopt.texture.charts import Charts, Pieces, connected, separated, signed_areas, to_area
-from meshopt.texture.fairing import faired
-from meshopt.texture.packing import pack
-from meshopt.texture.xatlas_process import packed, unpacked
+from meshopt.texturing.atlas import Atlas, overlapping
+from meshopt.texturing.box_charts import box_pieces
+from meshopt.texturing.charts import Charts, Pieces, connected, separated, signed_areas, to_area
+from meshopt.texturing.fairing import faired
+from meshopt.texturing.packing import pack
+from meshopt.texturing.xatlas_process import packed, unpacked
 
 CHILD = Path(__file__).with_name("xatlas_process.py")
 Method = Literal["xatlas", "box"]
@@ -42,8 +42,9 @@ def unwrap(
 
     Charts are grown and flattened by xatlas (https://github.com/jpcy/xatlas) on a faired copy of the mesh, for
     `seconds` at most; then, or where it fails, or with the method "box", faces are projected on the six sides of a box,
-    which takes a second or a few. The method is named in the atlas, reasons are in its notes. Faces that overlap others or are turned over are cut off
-    into charts of their own, no chart is mirrored, and each has texels by its area. Faces without area become points.
+    which takes a second or a few. The method is named in the atlas, reasons are in its notes. Faces that overlap others
+    or are turned over are cut off into charts of their own, no chart is mirrored, and each has texels by its area.
+    Faces without area become points.
     The same mesh gives the same bytes, unless the time limit strikes once and not another time. Raises InputError for a
     mesh without faces or with coordinates that are not finite, and where charts do not fit even without padding.
     """

@@ -8,14 +8,15 @@ from jaxtyping import Float, Float32, UInt8
 
 from meshopt.mesh import Mesh
 from meshopt.tangents import shading_normals, tangents
-from meshopt.texture.atlas import Atlas
-from meshopt.texture.baking import KNOWN, sharpened, unit
-from meshopt.texture.lattice import Lattice
-from meshopt.texture.levelling import blended
-from meshopt.texture.observation import Observer
-from meshopt.texture.texels import Texels
+from meshopt.texturing.atlas import Atlas
+from meshopt.texturing.baking import sharpened, unit
+from meshopt.texturing.lattice import Lattice
+from meshopt.texturing.levelling import blended
+from meshopt.texturing.observation import Observer
+from meshopt.texturing.texels import Texels
 
 CREDIBLE = np.cos(np.radians([20.0, 40.0]))  # from the surface's normal: trusted up to the first, not from the second
+SURE = 0.3  # sum of the weights from which on views' normals are taken as they are; below, they fade into the surface's
 FLAT = (128, 128, 255)  # no deviation
 
 
@@ -43,7 +44,7 @@ def bake_normals(
         credible = np.clip((agreement - CREDIBLE[1]) / (CREDIBLE[0] - CREDIBLE[1]), 0, 1).astype(np.float32)
         weight = seen.weight * trust[:, None].astype(np.float32) * credible
         mixed = blended(sharpened(weight), given)[0]
-        share = np.clip(weight.sum(0) / KNOWN, 0, 1)[:, None]
+        share = np.clip(weight.sum(0) / SURE, 0, 1)[:, None]
         image = np.full((*inside.shape, 3), FLAT, np.uint8)
         image[inside] = _encoded(unit(share * mixed + (1 - share) * own), frame)
         return (image,)

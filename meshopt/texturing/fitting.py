@@ -15,9 +15,9 @@ from scipy.sparse import csr_matrix, vstack
 
 from meshopt import parallel
 from meshopt.raster.cpu import CpuRasterizer
-from meshopt.texture.baking import Baked, Levels
-from meshopt.texture.lattice import Lattice
-from meshopt.texture.observation import SURE, Observer
+from meshopt.texturing.baking import Baked, Levels
+from meshopt.texturing.lattice import Lattice
+from meshopt.texturing.observation import SURE, Observer
 
 HOLD = 0.02  # weight of a texel's baked colour against a pixel that sees it frontally
 ITERATIONS = 20
@@ -30,6 +30,8 @@ def fitted(baked: Baked, lattice: Lattice, observer: Observer, levels: Levels) -
     parts = parallel.run(_equations, [(v, lattice, observer, levels, size) for v in range(len(observer.images))])
     matrix, wanted = vstack([part[0] for part in parts], format="csr"), np.concatenate([part[1] for part in parts])
     used = np.unique(matrix.indices)
+    if not len(used):
+        return baked
     number = np.zeros(size * size, np.int32)
     number[used] = np.arange(len(used), dtype=np.int32)
     matrix = csr_matrix((matrix.data, number[matrix.indices], matrix.indptr), shape=(matrix.shape[0], len(used)))
@@ -90,7 +92,8 @@ def _bilinear(uv: Float32[np.ndarray, "K S 2"], size: int) -> tuple[Int[np.ndarr
     (j, k), (a, b) = (np.moveaxis(part, -1, 0) for part in (first, x - first))
     index = np.stack([k * size + j, k * size + j + 1, (k + 1) * size + j, (k + 1) * size + j + 1], -1)
     share = np.stack([(1 - b) * (1 - a), (1 - b) * a, b * (1 - a), b * a], -1)
-    return index.reshape(len(uv), -1), share.reshape(len(uv), -1).astype(np.float32)
+    count = 4 * uv.shape[1]
+    return index.reshape(len(uv), count), share.reshape(len(uv), count).astype(np.float32)
 
 
 def _least_squares(matrix: csr_matrix, residual: Float32[np.ndarray, "K 3"]) -> Float32[np.ndarray, "U 3"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64, Int32, Int64
 
-from meshopt.texture import overlap_kernels as kernels
+from meshopt.texturing import overlap_kernels as kernels
 
 MOST = 1 << 21  # pairs that are listed, some twice; the search ends there
 

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from meshopt.texture.charts import signed_areas
-from meshopt.texture.overlap import overlapping_pairs
+from meshopt.texturing.charts import signed_areas
+from meshopt.texturing.overlap import overlapping_pairs
 
 TOUCH = 1e-6  # of the texture's side: faces that share less in depth only touch
 FLAT = 1e-12  # of the texture: faces with less are points or lines

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meshopt.texture.atlas import Atlas, overlapping
-from meshopt.texture.overlap import overlapping_pairs
+from meshopt.texturing.atlas import Atlas, overlapping
+from meshopt.texturing.overlap import overlapping_pairs
 
 
 def clipped_area(one: np.ndarray, two: np.ndarray) -> float:

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from meshopt.texture.atlas import Atlas, figures
+from meshopt.texturing.atlas import Atlas, figures
 
 FACES = torch.tensor([[0, 1, 2], [0, 2, 3]], dtype=torch.int32)
 SQUARE = torch.tensor([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], dtype=torch.float32)  # seen from +z

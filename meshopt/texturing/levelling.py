@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix, diags
 from scipy.special import ive
 
 from meshopt import parallel
-from meshopt.texture.observation import Observation
+from meshopt.texturing.observation import Observation
 
 DARK = 0.01  # linear light: below, ratios say nothing
 LEAST_POINTS = 50  # points that two views have to share before they are compared
