@@ -250,9 +250,9 @@ class TextureConfig(Settings):
     """How the surface is laid out: charts grown by xatlas, or projected on the six sides of a box, which is quicker."""
     seconds: float = Field(20.0, gt=0, le=3600)
     """Longest time for xatlas; after it the box takes its place."""
-    least_fit: float = Field(0.5, ge=0, le=1)
-    """Mean overlap (intersection over union) of a mesh's silhouettes with the views' from which on they are taken to
-    show it."""
+    least_fit: float = Field(0.8, ge=0, le=1)
+    """Overlap (intersection over union, median of the views) of a mesh's silhouettes with the views' from which on they
+    are taken to show it."""
     roughness: float = Field(0.9, ge=0, le=1)
     """The material's roughness."""
     metallic: float = Field(0.0, ge=0, le=1)

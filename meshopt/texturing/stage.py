@@ -31,7 +31,7 @@ STEP = 3.0  # pixels of the views: longest edges of the lattice
 DOUBTFUL = 1.0  # score of a view, percent of the object's diagonal, from which on it counts half
 FRONT = 15.0  # degrees: views that turn and rise by less are from the front
 LITTLE = 0.1  # share of the surface: less is seen of no mesh that is right
-GOOD_FIT = 0.9  # overlap of silhouettes below which colours are likely to lie beside where they belong
+GOOD_FIT = 0.93  # overlap of silhouettes below which colours are likely to lie beside where they belong
 MOST_VIEWS = 254  # that the map of sources can tell apart
 TEXEL_BYTES = 56  # of memory for each texel, about
 
@@ -151,14 +151,15 @@ def _check_fit(observer: Observer, views: ViewSet, least: float) -> tuple[str, .
             "no view sees the mesh: it lies outside of all images, or is thinner than their pixels; check its units and"
             " place, and the cameras (--rig)"
         )
-    mean, worst = 100 * fit.mean(), int(fit.argmin())
+    middle, worst = 100 * float(np.median(fit)), int(fit.argmin())
     found = (
-        f"its silhouettes overlap the views' by {mean:.0f} % (intersection over union; least in"
+        f"its silhouettes overlap the views' by {middle:.0f} % (intersection over union, the median; least in"
         f" {views.cameras[worst].name}, {100 * fit[worst]:.0f} %)"
     )
     remedy = "check the rig (--rig), and the mesh's front (+Z), up (+Y), size and place"
-    if mean < 100 * least:
+    if middle < 100 * least:
         raise InputError(
-            f"the views do not show this mesh as it stands: {found}, expected at least {100 * least:.0f} %; {remedy}"
+            f"the views do not show this mesh as it stands: {found}, expected at least {100 * least:.0f} %; {remedy},"
+            " or lower texture.least_fit"
         )
-    return (f"the mesh is not quite what the views show: {found}; {remedy}.",) if mean < 100 * GOOD_FIT else ()
+    return (f"the mesh is not quite what the views show: {found}; {remedy}.",) if middle < 100 * GOOD_FIT else ()
