@@ -33,7 +33,7 @@ FRONT = 15.0  # degrees: views that turn and rise by less are from the front
 LITTLE = 0.1  # share of the surface: less is seen of no mesh that is right
 GOOD_FIT = 0.93  # overlap of silhouettes below which colours are likely to lie beside where they belong
 MOST_VIEWS = 254  # that the map of sources can tell apart
-TEXEL_BYTES = 56  # of memory for each texel, about
+TEXEL_BYTES = 60  # of memory for each texel, about
 
 
 @dataclass(frozen=True)
