@@ -14,9 +14,9 @@ import torch
 import meshopt
 from meshopt import parallel
 from meshopt.config import Config
-from meshopt.consistency import Checked, Finding, check, check_mesh, remaining_turns
-from meshopt.consistency.corrections import Correction, corrected
-from meshopt.consistency.findings import Verdict, worst
+from meshopt.consistency import check, check_mesh, remaining_turns
+from meshopt.consistency.corrections import corrected
+from meshopt.consistency.outcome import Outcome
 from meshopt.devices import choose
 from meshopt.errors import InputError
 from meshopt.initial import initial_mesh
@@ -27,7 +27,7 @@ from meshopt.optimize.colors import GREY
 from meshopt.optimize.loop import FALL_STEPS
 from meshopt.remesh import to_faces
 from meshopt.rendering import Renders, fit, render_views
-from meshopt.texturing import Textured, make_texture
+from meshopt.texturing import Textured, check_texturing, make_texture
 from meshopt.topology import keep_components, topology
 from meshopt.untangle import untangle
 from meshopt.views import ViewSet
@@ -108,14 +108,14 @@ class _Run:
         self.stages: list[dict[str, Any]] = []
         self.curves: dict[str, dict[str, list[float]]] = {}
         self.details: dict[str, dict[str, Any]] = {}  # of stages, for the report
-        self.checked: Checked | None = None
-        self.findings: list[Finding] = []
-        self.corrections: list[Correction] = []
+        self.checks = Outcome()
         self.detail: Mesh | None = None  # what the result was before its faces were reduced
         self.textured: Textured | None = None
 
     def reconstruct(self) -> Reconstruction:
         self.views.require_normals("a reconstruction")
+        if self.makes_texture:
+            check_texturing(self.colored_views, self.config.texture)  # before all the work
         given = self.given()
         if self.config.check.enabled:
             self.check()
@@ -125,9 +125,9 @@ class _Run:
         for number, stage in enumerate(schedule(self.config.optimize, self.views, area, budget)):
             mesh = self.timed(stage.name, partial(self.optimize, stage, mesh, turning=number > 0 and self.corrects))
         mesh = self.timed("untangle", partial(self.untangled, self.with_budget(mesh)))
-        if self.checked is not None:
-            self.findings += check_mesh(self.views, mesh, self.config.check)
-        return self.finished(mesh)
+        if self.checks.checked is not None:
+            self.checks.findings += check_mesh(self.views, mesh, self.config.check)
+        return self.finished(mesh, any_fit=True)
 
     def texture(self, mesh: Mesh) -> Reconstruction:
         if self.views.rgb is None:
@@ -138,27 +138,40 @@ class _Run:
             self.check()
         return self.finished(self.with_budget(self.in_scene(mesh.to(self.views.masks.device))))
 
-    def finished(self, mesh: Mesh) -> Reconstruction:
-        """The result with colours, unless the views forbid them."""
-        if self.config.check.strict and self.verdict == "inconsistent":
+    def finished(self, mesh: Mesh, any_fit: bool = False) -> Reconstruction:
+        """The result with colours, unless the views forbid them; with `any_fit` however badly they show it."""
+        if self.config.check.strict and self.checks.verdict == "inconsistent":
             self.notes.append("the views are inconsistent: stopped before the colours, as check.strict (--strict) says")
         elif self.config.texture.kind != "none":
             mesh = self.timed("color", partial(self.colored, mesh))
-            if self.config.texture.kind == "atlas" and (self.views.rgb is not None or self.config.texture.normals):
-                mesh = self.timed("texture", partial(self.with_texture, mesh))
+            if self.makes_texture:
+                mesh = self.timed("texture", partial(self.with_texture, mesh, any_fit))
         renders = render_views(self.backend, mesh, self.views)
         report = self.report(mesh, renders)
         return Reconstruction(mesh, self.views, self.config, report, renders, self.curves, self.textured)
+
+    @property
+    def makes_texture(self) -> bool:
+        settings = self.config.texture
+        return settings.kind == "atlas" and (self.views.rgb is not None or settings.normals)
+
+    @property
+    def colored_views(self) -> ViewSet:
+        """The views, grey where a normal map alone is to be had."""
+        if self.views.rgb is not None:
+            return self.views
+        return replace(self.views, rgb=torch.full_like(self.views.normals, GREY))
 
     def check(self) -> None:
         """Looks whether the views fit each other, and mends what is mended with confidence."""
         self.on_progress(Progress("check", 0, 1))
         began = time.perf_counter()
-        self.checked = check(self.views, self.config.check)
-        self.findings += self.checked.report.findings
-        if self.corrects and self.checked.corrections:
-            self.views = self.checked.views.to(self.views.masks.device)
-            self.corrections += self.checked.corrections
+        checked = check(self.views, self.config.check)
+        self.checks.checked = checked
+        self.checks.findings += checked.report.findings
+        if self.corrects and checked.corrections:
+            self.views = checked.views.to(self.views.masks.device)
+            self.checks.corrections += checked.corrections
         self.stages.append({"name": "check", "seconds": round(time.perf_counter() - began, 3), "faces": 0})
         self.on_progress(Progress("check", 1, 1))
 
@@ -171,36 +184,8 @@ class _Run:
         """Turns normals by the little that the mesh shows and the rough surface did not: degrees, by view."""
         found = remaining_turns(self.views, mesh)
         self.views = corrected(self.views, found)
-        self.corrections += found
+        self.checks.corrections += found
         return {self.views.cameras[turned.view].name: round(turned.degrees, 2) for turned in found}
-
-    @property
-    def verdict(self) -> Verdict:
-        """Of all findings so far, mended or not."""
-        return worst([finding.severity for finding in self.findings])
-
-    def consistency(self) -> dict[str, Any]:
-        """What the checks say, for the report."""
-        if self.checked is None:
-            return {}
-        names = [camera.name for camera in self.views.cameras]
-        return {
-            "verdict": self.verdict,
-            "score": self.checked.report.score,
-            "findings": [asdict(finding) for finding in self.findings],
-            "corrections": [correction.as_plain(names) for correction in self.corrections],
-        }
-
-    def view_rows(self, renders: Renders) -> list[dict[str, Any]]:
-        """Each view's fit, and what the checks say of it."""
-        rows = fit(renders, self.views)
-        if self.checked is None:
-            return rows
-        verdicts = {
-            name: worst([f.severity for f in self.findings if name in f.views]) for name in (r["name"] for r in rows)
-        }
-        scores = {view.name: view.score for view in self.checked.report.views}
-        return [row | {"verdict": verdicts[row["name"]], "score": scores[row["name"]]} for row in rows]
 
     def timed(self, name: str, work: Callable[[], Mesh]) -> Mesh:
         """Does the work of one stage and notes its time and result."""
@@ -277,23 +262,18 @@ class _Run:
     def colored(self, mesh: Mesh) -> Mesh:
         return replace(mesh, colors=blend_colors(self.backend, mesh, self.views))
 
-    def with_texture(self, mesh: Mesh) -> Mesh:
-        scores = None if self.checked is None else self.scores()
-        views = self.views
-        if views.rgb is None:  # a normal map alone was asked for
-            views = replace(views, rgb=torch.full_like(views.normals, GREY))
-        self.textured = make_texture(mesh, views, self.config.texture, detail=self.detail, scores=scores)
+    def with_texture(self, mesh: Mesh, any_fit: bool) -> Mesh:
+        settings = self.config.texture.model_copy(update={"least_fit": 0.0}) if any_fit else self.config.texture
+        scores = self.checks.left([camera.name for camera in self.views.cameras])
+        try:
+            self.textured = make_texture(mesh, self.colored_views, settings, detail=self.detail, scores=scores)
+        except InputError as error:
+            if not any_fit:
+                raise
+            self.notes.append(f"no texture, but colours of the vertices: {error}")
+            return mesh
         self.notes += self.textured.notes
         return self.textured.mesh
-
-    def scores(self) -> list[float]:
-        """What the check says of every view, percent of the object's diagonal; 0 of those that were mended."""
-        assert self.checked is not None
-        found = {view.name: view.score for view in self.checked.report.views}
-        mended = {getattr(correction, "view", None) for correction in self.corrections}
-        if mended and None in mended:  # one of all views
-            return [0.0] * len(self.views)
-        return [0.0 if v in mended else found[camera.name] for v, camera in enumerate(self.views.cameras)]
 
     def report(self, mesh: Mesh, renders: Renders) -> dict[str, Any]:
         """Plain data for report.json; docs/report.md lists the keys."""
@@ -306,8 +286,8 @@ class _Run:
             "notes": self.notes,
             "sources": [asdict(source) for source in self.views.sources],
             "stages": self.stages,
-            **self.consistency(),
-            "views": self.view_rows(renders),
+            **self.checks.as_plain([camera.name for camera in self.views.cameras]),
+            "views": [row | self.checks.of_view(row["name"]) for row in fit(renders, self.views)],
             **({} if self.textured is None else {"texture": self.textured.figures}),
             "topology": asdict(shape),
             "topology_line": shape.line(),

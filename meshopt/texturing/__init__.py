@@ -5,6 +5,6 @@ surface into small triangles, `observation` says what each view shows at points 
 `filling` make the views agree and close what none sees, `baking` asks for every texel.
 """
 
-from meshopt.texturing.stage import Textured, make_texture
+from meshopt.texturing.stage import Textured, check_texturing, make_texture
 
-__all__ = ["Textured", "make_texture"]
+__all__ = ["Textured", "check_texturing", "make_texture"]

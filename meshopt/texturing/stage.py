@@ -15,8 +15,8 @@ from meshopt import hardware, parallel
 from meshopt.config import TextureConfig
 from meshopt.errors import InputError
 from meshopt.mesh import Mesh, Texture
-from meshopt.texturing.atlas import figures
-from meshopt.texturing.baking import NOWHERE, bake, find_levels, linear_images, srgb_bytes
+from meshopt.texturing.atlas import Atlas, figures
+from meshopt.texturing.baking import NOWHERE, Baked, Levels, bake, find_levels, linear_images, srgb_bytes
 from meshopt.texturing.detail import onto
 from meshopt.texturing.fitting import fitted
 from meshopt.texturing.lattice import make_lattice
@@ -68,11 +68,7 @@ def make_texture(
     InputError where the views have no colours or do not show the mesh, or the texture is too large for the memory.
     """
     settings = settings or TextureConfig()
-    if views.rgb is None:
-        raise InputError("the views have no colours (--views): a texture needs them")
-    if len(views) > MOST_VIEWS:
-        raise InputError(f"there are {len(views)} views, but a texture is made from {MOST_VIEWS} at most")
-    _check_memory(settings)
+    check_texturing(views, settings)
     with torch.no_grad(), parallel.single_torch():
         return _textured(mesh, views, settings, detail, scores)
 
@@ -81,9 +77,9 @@ def _textured(
     mesh: Mesh, views: ViewSet, settings: TextureConfig, detail: Mesh | None, scores: Sequence[float] | None
 ) -> Textured:
     assert views.rgb is not None
-    atlas = unwrap(mesh.vertices, mesh.faces, settings.size, settings.padding, settings.unwrap, settings.seconds)
     observer = Observer(detail or mesh, views, linear_images(views.rgb))
-    notes = (*atlas.notes, *_check_fit(observer, views, settings.least_fit))
+    notes = _check_fit(observer, views, settings.least_fit)
+    atlas = unwrap(mesh.vertices, mesh.faces, settings.size, settings.padding, settings.unwrap, settings.seconds)
     lattice = make_lattice(mesh, atlas, STEP * float(observer.pixels.min()))
     if detail is not None:
         lattice = onto(lattice, detail)
@@ -91,9 +87,6 @@ def _textured(
     texels = Texels(torch.from_numpy(lattice.uv), torch.from_numpy(lattice.uv_faces), settings.size)
     levels = find_levels(lattice, observer, trust)
     baked = bake(lattice, observer, levels, texels)
-    if baked.seen < LITTLE:
-        share = f"only {100 * baked.seen:.1f} % of the surface is seen by a view"
-        notes += (f"{share}, the rest is filled in: do the mesh's faces look inwards?",)
     if settings.bake == "optimize":
         baked = fitted(baked, lattice, observer, levels)
     normals = None
@@ -108,16 +101,48 @@ def _textured(
         roughness=settings.roughness,
         metallic=settings.metallic,
     )
-    numbers = {
-        "size": settings.size,
+    textured = replace(mesh, texture=found.to(mesh.vertices.device))
+    return Textured(
+        mesh=textured,
+        source=torch.from_numpy(baked.source),
+        confidence=torch.from_numpy(baked.confidence),
+        figures=_figures(atlas, mesh, baked, levels, settings.size),
+        notes=(*notes, *atlas.notes, *_little_seen(baked.seen)),
+    )
+
+
+def check_texturing(views: ViewSet, settings: TextureConfig) -> None:
+    """Raises InputError where no mesh could get a texture from these views: no colours, too many, too little memory."""
+    if views.rgb is None:
+        raise InputError("the views have no colours (--views): a texture needs them")
+    if len(views) > MOST_VIEWS:
+        raise InputError(f"there are {len(views)} views, but a texture is made from {MOST_VIEWS} at most")
+    needed, present = TEXEL_BYTES * settings.size**2 / hardware.GIB, hardware.memory()
+    if present is not None and needed > present:
+        raise InputError(
+            f"a texture of {settings.size} x {settings.size} texels takes about {needed:.1f} GiB of memory, but there "
+            f"are {present:.1f}; a smaller --texture-size takes less"
+        )
+
+
+def _figures(atlas: Atlas, mesh: Mesh, baked: Baked, levels: Levels, size: int) -> dict[str, Any]:
+    """For the report; docs/report.md lists the keys."""
+    return {
+        "size": size,
         "method": atlas.method,
         **asdict(figures(atlas, mesh.vertices)),
         "seen": baked.seen,
         "exposure": [[round(float(gain), 4) for gain in row] for row in levels.exposure],
-        "trust": [round(float(value), 4) for value in trust],
+        "trust": [round(float(value), 4) for value in levels.trust],
     }
-    textured = replace(mesh, texture=found.to(mesh.vertices.device))
-    return Textured(textured, torch.from_numpy(baked.source), torch.from_numpy(baked.confidence), numbers, notes)
+
+
+def _little_seen(share: float) -> tuple[str, ...]:
+    """A note, where it is needed."""
+    if share >= LITTLE:
+        return ()
+    found = f"only {100 * share:.1f} % of the surface is seen by a view"
+    return (f"{found}, the rest is filled in: do the mesh's faces look inwards?",)
 
 
 def _trust(views: ViewSet, settings: TextureConfig, scores: Sequence[float] | None) -> Float[np.ndarray, " V"]:
@@ -131,16 +156,6 @@ def _trust(views: ViewSet, settings: TextureConfig, scores: Sequence[float] | No
     rise = np.array([camera.elevation for camera in views.cameras])
     front = (np.abs(turn) < FRONT) & (np.abs(rise) < FRONT)
     return found / found.max() * np.where(front, settings.front_weight, 1.0)
-
-
-def _check_memory(settings: TextureConfig) -> None:
-    """Raises InputError before the memory fills up."""
-    needed, present = TEXEL_BYTES * settings.size**2 / hardware.GIB, hardware.memory()
-    if present is not None and needed > present:
-        raise InputError(
-            f"a texture of {settings.size} x {settings.size} texels takes about {needed:.1f} GiB of memory, but there "
-            f"are {present:.1f}; a smaller --texture-size takes less"
-        )
 
 
 def _check_fit(observer: Observer, views: ViewSet, least: float) -> tuple[str, ...]:
