@@ -69,6 +69,10 @@ def make_texture(
     """
     settings = settings or TextureConfig()
     check_texturing(views, settings)
+    if not len(mesh.faces):
+        raise InputError("the mesh has no faces: there is nothing to texture")
+    if not mesh.vertices[mesh.faces.long()].isfinite().all():
+        raise InputError("the mesh has faces whose coordinates are not finite numbers: they cannot be textured")
     with torch.no_grad(), parallel.single_torch():
         return _textured(mesh, views, settings, detail, scores)
 
