@@ -285,7 +285,8 @@ def test_progress_sees_every_stage(views: ViewSet) -> None:
     heard: list[Progress] = []
     found = reconstruct(views, quick("output.faces=2000"), heard.append)
     assert list(dict.fromkeys(p.stage for p in heard)) == [s["name"] for s in found.report["stages"]]
-    assert {"check", "initial", "coarse", "fine", "refine", "faces", "untangle", "color"} == {p.stage for p in heard}
+    names = ("check", "initial", "coarse", "fine", "refine", "faces", "untangle", "color", "texture")
+    assert set(names) == {p.stage for p in heard}
     for stage in {p.stage for p in heard}:
         steps = [p for p in heard if p.stage == stage]
         assert all(0 <= p.step <= p.total for p in steps)
@@ -348,9 +349,11 @@ def test_world_mesh_is_in_the_users_units(views: ViewSet, result: Reconstruction
 def test_report_is_plain_and_documented(result: Reconstruction) -> None:
     assert json.loads(json.dumps(result.report, allow_nan=False))
     text = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
-    tables = [set(re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE)) for part in text.split("Each entry of `views`")]
+    parts = re.split("Each entry of `views`|Of the texture", text)
+    tables = [set(re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE)) for part in parts]
     assert set(result.report) == tables[0] - {"schema", "files", "curves"}  # these belong to the file
     assert set(result.report["views"][0]) == tables[1]
+    assert set(result.report["texture"]) == tables[2]
     assert result.report["version"] == meshopt.__version__
 
 
@@ -436,7 +439,7 @@ def test_strict_stops_before_the_colours(flipped: ViewSet, views: ViewSet, resul
 def test_checks_may_be_left_out(views: ViewSet, result: Reconstruction) -> None:
     found = reconstruct(views, quick("check.enabled=false"))
     assert not KEYS & set(found.report)
-    assert set(found.report["views"][0]) == {"name", "silhouette_iou", "normal_error_deg"}
+    assert set(found.report["views"][0]) == {"name", "silhouette_iou", "normal_error_deg", "colour_psnr_db"}
     assert "check" not in {stage["name"] for stage in found.report["stages"]}
     assert set(result.report) - set(found.report) == KEYS
     if not result.report["corrections"]:
