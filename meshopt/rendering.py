@@ -81,8 +81,8 @@ def fit(renders: Renders, views: ViewSet) -> list[dict[str, Any]]:
             }
         )
     if renders.rgb is not None and views.rgb is not None:
-        whole = (renders.masks > WHOLE) & (views.masks > WHOLE)
-        for row, found, given, inside in zip(rows, renders.rgb, views.rgb, whole, strict=True):
+        whole = (images[0] > WHOLE) & (images[1] > WHOLE)
+        for row, found, given, inside in zip(rows, renders.rgb.cpu(), views.rgb.cpu(), whole, strict=True):
             error = (found - given)[inside].double().square().mean() if inside.any() else None
             row["colour_psnr_db"] = None if error is None else float(-10 * torch.log10(error.clamp_min(1e-10)))
     return rows

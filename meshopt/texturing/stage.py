@@ -63,7 +63,7 @@ def make_texture(
     """The mesh with an image of its colours, from the views, and with `settings.normals` a normal map.
 
     Mesh and views are in one scene frame. `detail` is a finer mesh of the same surface, whose points and normals are
-    looked at instead of the mesh's own. `scores`: of every view by the consistency check (percent of the diagonal), 0
+    looked at instead of the mesh's own; all of it is done on the CPU. `scores`: of every view by the consistency check (percent of the diagonal), 0
     is perfect. Writes nothing; the same input gives the same bytes, unless unwrapping runs out of time. Raises
     InputError where the views have no colours or do not show the mesh, or the texture is too large for the memory.
     """
@@ -74,7 +74,12 @@ def make_texture(
     if not mesh.vertices[mesh.faces.long()].isfinite().all():
         raise InputError("the mesh has faces whose coordinates are not finite numbers: they cannot be textured")
     with torch.no_grad(), parallel.single_torch():
-        return _textured(mesh, views, settings, detail, scores)
+        found = _textured(
+            mesh.to("cpu"), views.to("cpu"), settings, None if detail is None else detail.to("cpu"), scores
+        )
+    textured = found.mesh.texture
+    assert textured is not None
+    return replace(found, mesh=replace(mesh, texture=textured.to(mesh.vertices.device)))
 
 
 def _textured(
@@ -105,9 +110,8 @@ def _textured(
         roughness=settings.roughness,
         metallic=settings.metallic,
     )
-    textured = replace(mesh, texture=found.to(mesh.vertices.device))
     return Textured(
-        mesh=textured,
+        mesh=replace(mesh, texture=found),
         source=torch.from_numpy(baked.source),
         confidence=torch.from_numpy(baked.confidence),
         figures=_figures(atlas, mesh, baked, levels, settings.size),
