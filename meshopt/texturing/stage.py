@@ -63,9 +63,10 @@ def make_texture(
     """The mesh with an image of its colours, from the views, and with `settings.normals` a normal map.
 
     Mesh and views are in one scene frame. `detail` is a finer mesh of the same surface, whose points and normals are
-    looked at instead of the mesh's own; all of it is done on the CPU. `scores`: of every view by the consistency check (percent of the diagonal), 0
-    is perfect. Writes nothing; the same input gives the same bytes, unless unwrapping runs out of time. Raises
-    InputError where the views have no colours or do not show the mesh, or the texture is too large for the memory.
+    looked at instead of the mesh's own; all of it is done on the CPU. `scores`: of every view by the consistency check
+    (percent of the diagonal), 0 is perfect. Writes nothing; the same input gives the same bytes, unless unwrapping runs
+    out of time. Raises InputError where the views have no colours or do not show the mesh, or the texture is too large
+    for the memory.
     """
     settings = settings or TextureConfig()
     check_texturing(views, settings)
