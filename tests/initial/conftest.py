@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from meshopt import raster
+from meshopt import parallel, raster
 from meshopt.cameras import Camera
 from meshopt.config import InitialConfig
 from meshopt.initial import InitialMesh, initial_mesh
@@ -135,10 +135,8 @@ class Studio:
 @pytest.fixture(autouse=True, scope="package")
 def one_torch_thread() -> Iterator[None]:
     """For small tensors, threads that wait for each other cost more than they give."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with parallel.single_torch():
+        yield
 
 
 @pytest.fixture(scope="session")

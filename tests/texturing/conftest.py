@@ -9,15 +9,14 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import torch
+
+from meshopt import parallel
 
 
 @pytest.fixture(autouse=True, scope="package")
 def one_torch_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with parallel.single_torch():
+        yield
 
 
 @pytest.fixture(scope="session")
