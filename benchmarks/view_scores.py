@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate, normalize
 
-from meshopt import raster
+from meshopt import raster, shading
 from meshopt.cameras import Camera
 from meshopt.mesh import Mesh, vertex_normals
 from meshopt.views import ViewSet
@@ -17,7 +17,6 @@ from meshopt.views import ViewSet
 OVERSAMPLING = 4
 CORE = 0.999  # coverage of the pixels whose normals are compared
 GOOD = 10.0  # degrees
-CREASE = 50.0  # degrees between faces, above which an edge is sharp
 
 
 def render(
@@ -45,32 +44,12 @@ def render(
     return torch.cat([normalize(image[..., :3], dim=-1, eps=1e-12), image[..., 3:]], -1)
 
 
-def creased(mesh: Mesh, degrees: float = CREASE) -> tuple[Mesh, torch.Tensor]:
-    """The mesh with corners of its own for each face, and their normals: smooth but for sharp edges.
-
-    A corner's normal is the angle-weighted mean over those faces at its vertex that are turned by less than `degrees`
-    from its own: as the ground-truth views of models with few faces are shaded.
-    """
-    faces = mesh.faces.long().numpy()
-    corners = mesh.vertices.double().numpy()[faces]
-    ahead, back = np.roll(corners, -1, 1) - corners, np.roll(corners, 1, 1) - corners
-    cross = np.cross(ahead, back)
-    weight = np.arctan2(np.linalg.norm(cross, axis=-1), (ahead * back).sum(-1)).reshape(-1)
-    normal = (cross[:, 0] / np.maximum(np.linalg.norm(cross[:, 0], axis=1, keepdims=True), 1e-30)).repeat(3, 0)
-    order = np.argsort(faces.reshape(-1), kind="stable")
-    _, first, count = np.unique(faces.reshape(-1)[order], return_index=True, return_counts=True)
-    total = np.zeros_like(normal)
-    for k in range(int(count.max())):  # the k-th corner of every vertex is added to all corners there
-        vertices = np.flatnonzero(count > k)
-        giver = np.repeat(order[first[vertices] + k], count[vertices])
-        within = np.arange(len(giver)) - np.repeat(np.cumsum(count[vertices]) - count[vertices], count[vertices])
-        taker = order[np.repeat(first[vertices], count[vertices]) + within]
-        near = (normal[giver] * normal[taker]).sum(1) >= np.cos(np.radians(degrees))
-        total[taker[near]] += weight[giver[near], None] * normal[giver[near]]
-    total = np.where(np.abs(total).sum(1, keepdims=True) > 1e-12, total, normal)
-    own = torch.arange(faces.size, dtype=torch.int32).reshape(-1, 3)
+def creased(mesh: Mesh) -> tuple[Mesh, torch.Tensor]:
+    """The mesh with corners of its own for each face, and their normals: smooth but for sharp edges."""
+    found = shading.creased(mesh.vertices, mesh.faces)
+    own = torch.arange(mesh.faces.numel(), dtype=torch.int32).reshape(-1, 3)
     vertices = mesh.vertices[mesh.faces.long().reshape(-1)]
-    return Mesh(vertices, own), normalize(torch.from_numpy(total), dim=-1).to(vertices)
+    return Mesh(vertices, own), found.normals[found.faces.long().reshape(-1)].to(vertices)
 
 
 def in_scene(mesh: Mesh, views: ViewSet) -> Mesh:

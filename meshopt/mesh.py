@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
@@ -38,27 +39,49 @@ class Texture:
 
 
 @dataclass(frozen=True)
+class Shading:
+    """The normals that a mesh is lit with: corner k of face f has the unit normal `normals[faces[f, k]]`.
+
+    Where the corners at a vertex have several, there is a crease. Rows are not shared between vertices of the mesh.
+    """
+
+    normals: Float[Tensor, "K 3"]
+    faces: Int[Tensor, "F 3"]
+
+    def to(self, device: torch.device | str) -> Shading:
+        """The same normals on another device."""
+        return Shading(self.normals.to(device), self.faces.to(device))
+
+
+@dataclass(frozen=True)
 class Mesh:
     """A triangle mesh in the world frame (right-handed, +Y up, front +Z).
 
     `vertices` are in scene units, `faces` index them counter-clockwise seen from outside (int32, as rasterisers
-    take them), `colors` are sRGB in [0, 1] per vertex where known, and so is the `texture`.
+    take them), `colors` are sRGB in [0, 1] per vertex where known, and so is the `texture`. Without a `shading` of
+    its own it is smooth (`meshopt.shading`).
     """
 
     vertices: Float[Tensor, "N 3"]
     faces: Int[Tensor, "F 3"]
     colors: Float[Tensor, "N 3"] | None = None
     texture: Texture | None = None
+    shading: Shading | None = None
 
     def to(self, device: torch.device | str) -> Mesh:
         """The same mesh on another device."""
         colors = None if self.colors is None else self.colors.to(device)
         texture = None if self.texture is None else self.texture.to(device)
-        return Mesh(self.vertices.to(device), self.faces.to(device), colors, texture)
+        shading = None if self.shading is None else self.shading.to(device)
+        return Mesh(self.vertices.to(device), self.faces.to(device), colors, texture, shading)
 
     def with_vertices(self, vertices: Float[Tensor, "N 3"]) -> Mesh:
-        """The same connectivity with moved vertices."""
-        return replace(self, vertices=vertices)
+        """The same connectivity with moved vertices; normals of its own, which may no longer be right, are left out."""
+        return replace(self, vertices=vertices, shading=None)
+
+    def placed(self, scale: float, offset: Float[Tensor, "3"]) -> Mesh:
+        """The mesh with every point at `point * scale + offset`."""
+        return replace(self, vertices=self.vertices * scale + offset)
 
 
 def at(values: Float[Tensor, "N C"], index: Int[Tensor, "M"]) -> Float[Tensor, "M C"]:
@@ -85,3 +108,18 @@ def vertex_normals(vertices: Float[Tensor, "N 3"], faces: Int[Tensor, "F 3"]) ->
     for corner in range(3):
         total = total.index_add(0, index[:, corner], cross)
     return torch.nn.functional.normalize(total, dim=-1, eps=1e-20)
+
+
+def distinct_corners(
+    *tables: Int[np.ndarray, "F 3"],
+) -> tuple[tuple[Int[np.ndarray, " K"], ...], Int[np.ndarray, "F 3"]]:
+    """One index for corners that have several: each combination once, in order, and the faces as rows of them.
+
+    `tables` say which row of some attribute (vertices, uv, normals, ...) a face's corners have.
+    """
+    rows = tables[0].reshape(-1).astype(np.int64)
+    for table in tables[1:]:
+        _, rows = np.unique(rows, return_inverse=True)
+        rows = rows.reshape(-1) * (int(table.max(initial=0)) + 1) + table.reshape(-1)
+    _, first, faces = np.unique(rows, return_index=True, return_inverse=True)
+    return tuple(table.reshape(-1)[first] for table in tables), faces.reshape(-1, 3).astype(np.int32)

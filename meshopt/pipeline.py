@@ -27,6 +27,7 @@ from meshopt.optimize.colors import GREY
 from meshopt.optimize.loop import FALL_STEPS
 from meshopt.remesh import to_faces
 from meshopt.rendering import Renders, fit, render_views
+from meshopt.shading import creased
 from meshopt.texturing import Textured, check_texturing, make_texture
 from meshopt.topology import keep_components, topology
 from meshopt.untangle import untangle
@@ -67,7 +68,7 @@ class Reconstruction:
     def world_mesh(self) -> Mesh:
         """The mesh in the units and place of the cameras that the views were loaded with."""
         offset = torch.tensor(self.views.offset).to(self.mesh.vertices)
-        return self.mesh.with_vertices(self.mesh.vertices * self.views.scale + offset)
+        return self.mesh.placed(self.views.scale, offset)
 
 
 def reconstruct(
@@ -216,7 +217,7 @@ class _Run:
     def in_scene(self, mesh: Mesh) -> Mesh:
         """A mesh in the user's units, in the scene frame."""
         offset = torch.tensor(self.views.offset).to(mesh.vertices)
-        return mesh.with_vertices((mesh.vertices - offset) / self.views.scale)
+        return replace(mesh, vertices=(mesh.vertices - offset) / self.views.scale)
 
     def optimize(self, stage: Stage, mesh: Mesh, turning: bool) -> Mesh:
         """One stage of the optimiser; `turning`: once what is left of turned normals is turned back."""
@@ -243,7 +244,7 @@ class _Run:
         if len(mesh.faces) > DETAILED * faces:
             self.detail = mesh
         try:
-            return self.timed("faces", lambda: Mesh(*to_faces(mesh.vertices, mesh.faces, faces)[:2]))
+            return self.timed("faces", partial(_with_faces, mesh, faces))
         except InputError as error:
             raise InputError(f"--faces {faces}: {error}") from None
 
@@ -292,3 +293,9 @@ class _Run:
             "topology": asdict(shape),
             "topology_line": shape.line(),
         }
+
+
+def _with_faces(mesh: Mesh, faces: int) -> Mesh:
+    """The mesh with so many faces; where it had normals of its own, with creases where edges are sharp."""
+    vertices, index = to_faces(mesh.vertices, mesh.faces, faces)[:2]
+    return Mesh(vertices, index, shading=None if mesh.shading is None else creased(vertices, index))

@@ -15,29 +15,21 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from meshopt.mesh import vertex_normals
-
 _NOWHERE = 1e-30  # shorter than any length that means something
-
-
-def shading_normals(vertices: Float[Tensor, "N 3"], faces: Int[Tensor, "F 3"]) -> Float64[Tensor, "N 3"]:
-    """Unit normals per vertex, weighted by area; +Y at vertices that have none.
-
-    From float64, because thin triangles lose their normals to float32.
-    """
-    normals = vertex_normals(vertices.detach().double(), faces)
-    nowhere = ~(normals.abs().sum(1) > 0.5)
-    return torch.where(nowhere[:, None], normals.new_tensor([0.0, 1.0, 0.0]), normals)
 
 
 def tangents(
     vertices: Float[Tensor, "N 3"],
-    normals: Float[Tensor, "N 3"],
+    normals: Float[Tensor, "K 3"],
     faces: Int[Tensor, "F 3"],
     uv: Float[Tensor, "M 2"],
     uv_faces: Int[Tensor, "F 3"],
+    normal_faces: Int[Tensor, "F 3"] | None = None,
 ) -> Float64[Tensor, "M 4"]:
     """Tangents (x, y, z, w) per row of `uv` (v down), as MikkTSpace and with it glTF 2.0 define them.
+
+    `normals` are the vertices', or, with `normal_faces`, those of the rows that it names for every face's corners; all
+    corners of a row of `uv` have the same.
 
     The directions in which u grows on the faces at a uv vertex, each laid into the plane of the unit vertex normal and
     made unit, are averaged with the faces' angles there as weights. Faces that are mirrored in uv while most at
@@ -48,10 +40,11 @@ def tangents(
     """
     points, up, places = (t.detach().cpu().double().numpy() for t in (vertices, normals, uv))
     corners, rows = faces.cpu().numpy(), uv_faces.cpu().numpy()
+    shaded = corners if normal_faces is None else normal_faces.cpu().numpy()
     along, turn = _face_tangents(points[corners], places[rows])
     sides = {side: np.zeros((len(places), 4)) for side in (1, -1)}  # sums of tangents, and of angles
     for corner in range(3):
-        normal = up[corners[:, corner]]
+        normal = up[shaded[:, corner]]
         angle = _angles(points[corners], normal, corner)
         share = np.concatenate([angle[:, None] * _in_plane(along, normal), angle[:, None]], 1)
         for side, total in sides.items():
@@ -61,7 +54,7 @@ def tangents(
     upright = sides[1][:, 3] >= sides[-1][:, 3]
     total = np.where(upright[:, None], sides[1], sides[-1])[:, :3]
     normal = np.tile([0.0, 1.0, 0.0], (len(places), 1))
-    normal[rows.reshape(-1)] = up[corners.reshape(-1)]
+    normal[rows.reshape(-1)] = up[shaded.reshape(-1)]
     tangent = _in_plane(total, normal)
     lost = np.linalg.norm(tangent, axis=1) < 0.5
     tangent[lost] = _perpendicular(normal[lost])

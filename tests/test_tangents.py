@@ -10,7 +10,8 @@ import torch
 import trimesh
 from torch import Tensor
 
-from meshopt.tangents import shading_normals, tangents
+from meshopt.shading import shading_normals
+from meshopt.tangents import tangents
 
 CORNERS = torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])  # counter-clockwise from the lower left
 SQUARE = torch.tensor([[0, 1, 2], [0, 2, 3]], dtype=torch.int32)

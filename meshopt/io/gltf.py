@@ -7,11 +7,13 @@ import struct
 from typing import Any
 
 import numpy as np
+import torch
 
 from meshopt import __version__
 from meshopt.colorspace import srgb_to_linear
-from meshopt.io.mesh_arrays import MeshArrays, TextureArrays, split_vertices
+from meshopt.io.mesh_arrays import MeshArrays, SplitVertices, TextureArrays, split_vertices
 from meshopt.io.png import encode_png
+from meshopt.tangents import tangents
 
 _ARRAY_BUFFER, _ELEMENT_BUFFER = 34962, 34963
 _COMPONENTS = {"<f4": 5126, "<u4": 5125}  # glTF's numbers for numpy's types
@@ -74,7 +76,15 @@ class _Buffer:
 
 def _tree(mesh: MeshArrays, buffer: _Buffer) -> dict[str, Any]:
     """The JSON but for images and buffers; fills `buffer` with the arrays."""
-    primitive = _plain(mesh, buffer) if mesh.texture is None else _textured(mesh, mesh.texture, buffer)
+    split = split_vertices(mesh)
+    attributes = _shape(mesh.positions[split.vertex], mesh.normals[split.normal], buffer)
+    if mesh.texture is not None:
+        attributes |= _places(mesh, mesh.texture, split, buffer)  # no vertex colours: they would multiply the texture's
+    elif mesh.colors is not None:
+        # float32, for 8 bits of linear light show bands in the dark
+        linear = srgb_to_linear(mesh.colors[split.vertex]).astype("<f4")
+        attributes["COLOR_0"] = buffer.add_array(linear, "VEC3", _ARRAY_BUFFER)
+    primitive = {"attributes": attributes, "indices": _indices(split.faces, buffer)}
     tree = {
         "asset": {"version": "2.0", "generator": f"meshopt {__version__}"},
         "scene": 0,
@@ -82,29 +92,21 @@ def _tree(mesh: MeshArrays, buffer: _Buffer) -> dict[str, Any]:
         "nodes": [{"mesh": 0, "name": "mesh"}],
         "meshes": [{"primitives": [primitive]}],
     }
-    return tree if mesh.texture is None else {**tree, **_material(mesh.texture)}
+    if mesh.texture is None:  # no material: beside one, trimesh and what builds on it lose vertex colours
+        return tree
+    primitive["material"] = 0
+    return {**tree, **_material(mesh.texture)}
 
 
-def _plain(mesh: MeshArrays, buffer: _Buffer) -> dict[str, Any]:
-    """Colours are float32, for 8 bits of linear light show bands in the dark.
-
-    There is no material on purpose: beside one, trimesh and what builds on it lose vertex colours.
-    """
-    attributes = _shape(mesh.positions, mesh.normals, buffer)
-    if mesh.colors is not None:
-        linear = srgb_to_linear(mesh.colors).astype("<f4")
-        attributes["COLOR_0"] = buffer.add_array(linear, "VEC3", _ARRAY_BUFFER)
-    return {"attributes": attributes, "indices": _indices(mesh.faces, buffer)}
-
-
-def _textured(mesh: MeshArrays, texture: TextureArrays, buffer: _Buffer) -> dict[str, Any]:
-    """No vertex colours: they would multiply the texture's."""
-    split = split_vertices(mesh, texture)
-    attributes = _shape(mesh.positions[split.vertex], mesh.normals[split.vertex], buffer)
-    if texture.tangents is not None:
-        attributes["TANGENT"] = buffer.add_array(texture.tangents[split.place], "VEC4", _ARRAY_BUFFER)
-    attributes["TEXCOORD_0"] = buffer.add_array(texture.uv[split.place], "VEC2", _ARRAY_BUFFER)
-    return {"attributes": attributes, "indices": _indices(split.faces, buffer), "material": 0}
+def _places(mesh: MeshArrays, texture: TextureArrays, split: SplitVertices, buffer: _Buffer) -> dict[str, int]:
+    """Where vertices lie on the texture; with a normal map the tangents that it is told in, too."""
+    uv, places = texture.uv[split.place], {}
+    if texture.normals is not None:
+        tables = (mesh.positions, mesh.normals, mesh.faces, uv, split.faces, mesh.normal_faces)
+        along = tangents(*(torch.from_numpy(table) for table in tables)).numpy().astype("<f4")
+        places["TANGENT"] = buffer.add_array(along, "VEC4", _ARRAY_BUFFER)
+    places["TEXCOORD_0"] = buffer.add_array(uv, "VEC2", _ARRAY_BUFFER)
+    return places
 
 
 def _shape(positions: np.ndarray, normals: np.ndarray, buffer: _Buffer) -> dict[str, int]:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int, Int32, UInt8
 
-from meshopt.mesh import Mesh, Texture
-from meshopt.tangents import shading_normals, tangents
+from meshopt.mesh import Mesh, Texture, distinct_corners
+from meshopt.shading import shading
 
 
 @dataclass(frozen=True)
 class TextureArrays:
-    """A texture as files hold it; `tangents` (x, y, z, w) are there where `normals` are."""
+    """A texture as files hold it."""
 
     uv: Float32[np.ndarray, "M 2"]
     faces: Int32[np.ndarray, "F 3"]
-    tangents: Float32[np.ndarray, "M 4"] | None
     color: UInt8[np.ndarray, "H W 3"]
     normals: UInt8[np.ndarray, "H W 3"] | None
     roughness: float
@@ -27,40 +26,48 @@ class TextureArrays:
 
 @dataclass(frozen=True)
 class MeshArrays:
-    """A mesh as files hold it: user units, distinct float32 positions, unit normals, sRGB colours."""
+    """A mesh as files hold it: user units, distinct float32 positions, unit normals, sRGB colours.
+
+    Corner k of face f has the position `faces[f, k]` and the normal `normal_faces[f, k]`.
+    """
 
     positions: Float32[np.ndarray, "N 3"]
-    normals: Float32[np.ndarray, "N 3"]
     faces: Int32[np.ndarray, "F 3"]
+    normals: Float32[np.ndarray, "K 3"]
+    normal_faces: Int32[np.ndarray, "F 3"]
     colors: Float[np.ndarray, "N 3"] | None
     texture: TextureArrays | None
 
 
 @dataclass(frozen=True)
 class SplitVertices:
-    """One vertex per pair of a mesh's vertex and its place in the texture, for formats with one index for all."""
+    """A vertex for every position with its normal and its place in the texture, for formats with one index for all."""
 
-    vertex: Int[np.ndarray, "K"]  # which of the mesh's vertices
-    place: Int[np.ndarray, "K"]  # which row of the texture's uv
+    vertex: Int[np.ndarray, "S"]  # which of the mesh's positions
+    normal: Int[np.ndarray, "S"]  # which of its normals
+    place: Int[np.ndarray, "S"]  # which row of the texture's uv; all 0 where there is none
     faces: Int32[np.ndarray, "F 3"]
 
 
 def mesh_arrays(mesh: Mesh, scale: float, offset: tuple[float, float, float]) -> MeshArrays:
     """What files hold of `mesh`; points become `point * scale + offset`."""
     points = mesh.vertices.detach().cpu().double().numpy() * scale + np.asarray(offset, np.float64)
-    normals = shading_normals(torch.from_numpy(points), mesh.faces.cpu()).numpy()
-    colors = None if mesh.colors is None else mesh.colors.detach().cpu().double().clamp(0, 1).numpy()
-    texture = None if mesh.texture is None else _texture_arrays(mesh.texture, points, normals, mesh)
-    faces = mesh.faces.cpu().numpy().astype("<i4")
-    return MeshArrays(distinct_positions(points), normals.astype("<f4"), faces, colors, texture)
+    shaded = shading(replace(mesh, vertices=torch.from_numpy(points), faces=mesh.faces.cpu()))
+    return MeshArrays(
+        positions=distinct_positions(points),
+        faces=mesh.faces.cpu().numpy().astype("<i4"),
+        normals=shaded.normals.cpu().numpy().astype("<f4"),
+        normal_faces=shaded.faces.cpu().numpy().astype("<i4"),
+        colors=None if mesh.colors is None else mesh.colors.detach().cpu().double().clamp(0, 1).numpy(),
+        texture=None if mesh.texture is None else _texture_arrays(mesh.texture),
+    )
 
 
-def split_vertices(mesh: MeshArrays, texture: TextureArrays) -> SplitVertices:
-    """Vertices in the order of the texture's uv rows; those that no face uses go."""
-    pairs = texture.faces.astype(np.int64) * len(mesh.positions) + mesh.faces
-    found, faces = np.unique(pairs, return_inverse=True)
-    place, vertex = np.divmod(found, len(mesh.positions))
-    return SplitVertices(vertex, place, faces.reshape(-1, 3).astype("<i4"))
+def split_vertices(mesh: MeshArrays) -> SplitVertices:
+    """Vertices in the order of the texture's uv rows, or of the positions; those that no face uses go."""
+    places = np.zeros_like(mesh.faces) if mesh.texture is None else mesh.texture.faces
+    (place, vertex, normal), faces = distinct_corners(places, mesh.faces, mesh.normal_faces)
+    return SplitVertices(vertex, normal, place, faces.astype("<i4"))
 
 
 def distinct_positions(points: Float[np.ndarray, "N 3"]) -> Float32[np.ndarray, "N 3"]:
@@ -83,17 +90,10 @@ def distinct_positions(points: Float[np.ndarray, "N 3"]) -> Float32[np.ndarray, 
     return positions
 
 
-def _texture_arrays(
-    texture: Texture, points: Float[np.ndarray, "N 3"], normals: Float[np.ndarray, "N 3"], mesh: Mesh
-) -> TextureArrays:
-    frames = None
-    if texture.normals is not None:
-        vertices, up = torch.from_numpy(points), torch.from_numpy(normals)
-        frames = tangents(vertices, up, mesh.faces.cpu(), texture.uv.cpu(), texture.faces.cpu()).numpy().astype("<f4")
+def _texture_arrays(texture: Texture) -> TextureArrays:
     return TextureArrays(
         uv=texture.uv.detach().cpu().numpy().astype("<f4"),
         faces=texture.faces.cpu().numpy().astype("<i4"),
-        tangents=frames,
         color=texture.color.cpu().numpy(),
         normals=None if texture.normals is None else texture.normals.cpu().numpy(),
         roughness=texture.roughness,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -16,11 +17,20 @@ from meshopt.colorspace import linear_to_srgb
 from meshopt.errors import InputError
 
 READABLE = (".glb", ".gltf", ".obj", ".ply", ".stl", ".off")
-Part = tuple[Float[np.ndarray, "N 3"], Int[np.ndarray, "F 3"], Float[np.ndarray, "N 3"] | None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A mesh of a file, in place. Colours (sRGB) and normals (of any length) are the vertices', where there are."""
+
+    vertices: Float[np.ndarray, "N 3"]
+    faces: Int[np.ndarray, "F 3"]
+    colors: Float[np.ndarray, "N 3"] | None
+    normals: Float[np.ndarray, "N 3"] | None
 
 
 def read_parts(path: Path) -> list[Part]:
-    """Vertices, faces and sRGB colours of every mesh in the file, in place."""
+    """Every mesh in the file that has faces."""
     import trimesh
 
     suffix = path.suffix.lower()
@@ -28,19 +38,43 @@ def read_parts(path: Path) -> list[Part]:
     try:
         tree = _gltf_tree(path) if suffix in (".glb", ".gltf") else None
         scene = trimesh.load_scene(path, process=False, resolver=_Folder(path), **options)
-        geometry = [g for g in scene.dump() if isinstance(g, trimesh.Trimesh) and len(g.faces)]
-        shapes = [(np.asarray(mesh.vertices), np.asarray(mesh.faces, np.int64)) for mesh in geometry]
+        normals = {id_: _given_normals(mesh) for id_, mesh in scene.geometry.items()}
+        placed = [_placed(scene, node, normals) for node in scene.graph.nodes_geometry]
+        placed = [(mesh, up) for mesh, up in placed if isinstance(mesh, trimesh.Trimesh) and len(mesh.faces)]
         if tree is None:
-            colors = [_vertex_colors(mesh.visual) for mesh in geometry]
+            colors = [_vertex_colors(mesh.visual) for mesh, _ in placed]
         else:
-            _check_extensions(tree, shapes, path)
-            colors = _gltf_colors(tree, [mesh.visual for mesh in geometry])
+            _check_extensions(tree, [np.asarray(mesh.vertices) for mesh, _ in placed], path)
+            colors = _gltf_colors(tree, [mesh.visual for mesh, _ in placed])
     except InputError:
         raise
     except Exception as error:  # trimesh lets anything through, from KeyError to struct.error
         words = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: cannot be read as a mesh ({type(error).__name__}: {words})") from None
-    return [(*shape, color) for shape, color in zip(shapes, colors, strict=True)]
+    return [
+        Part(np.asarray(mesh.vertices), np.asarray(mesh.faces, np.int64), color, up)
+        for (mesh, up), color in zip(placed, colors, strict=True)
+    ]
+
+
+def _given_normals(mesh: Any) -> Float[np.ndarray, "N 3"] | None:
+    """The vertices' normals where the file has them: trimesh keeps those where others, computed on demand, would be."""
+    cache = getattr(getattr(mesh, "_cache", None), "cache", {})
+    return np.asarray(cache["vertex_normals"], np.float64) if "vertex_normals" in cache else None
+
+
+def _placed(
+    scene: Any, node: str, normals: dict[str, Float[np.ndarray, "N 3"] | None]
+) -> tuple[Any, Float[np.ndarray, "N 3"] | None]:
+    """A node's mesh where the scene's transforms place it, and its normals there."""
+    transform, name = scene.graph[node]
+    mesh, up = scene.geometry[name].copy(), normals[name]
+    mesh.apply_transform(transform)
+    if up is None:
+        return mesh, None
+    linear = np.asarray(transform, np.float64)[:3, :3]
+    cofactors = np.cross(linear[[1, 2, 0]], linear[[2, 0, 1]])  # the inverse's transpose but for the determinant's size
+    return mesh, up @ cofactors.T * np.sign(np.linalg.det(linear))
 
 
 class _Folder:
@@ -73,10 +107,10 @@ def _gltf_tree(path: Path) -> dict[str, Any]:
     return tree
 
 
-def _check_extensions(tree: dict[str, Any], shapes: list[Any], path: Path) -> None:
+def _check_extensions(tree: dict[str, Any], shapes: list[np.ndarray], path: Path) -> None:
     """trimesh gives zeros for arrays whose compression it does not know."""
     needed = [name for name in tree.get("extensionsRequired", ()) if "compression" in name]
-    if needed and any(not vertices.any() for vertices, _ in shapes):
+    if needed and any(not vertices.any() for vertices in shapes):
         raise InputError(f"{path}: is compressed with {', '.join(needed)}, expected glTF without compression")
 
 

@@ -6,20 +6,22 @@ The writers are our own, so that the bytes depend on the mesh alone. +Y is up an
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int
 
 from meshopt.errors import InputError
 from meshopt.io.files import write_files
 from meshopt.io.gltf import encode_glb, encode_gltf
 from meshopt.io.mesh_arrays import mesh_arrays
-from meshopt.io.mesh_parts import READABLE, read_parts
+from meshopt.io.mesh_parts import READABLE, Part, read_parts
 from meshopt.io.obj import encode_obj
 from meshopt.io.ply import encode_ply
-from meshopt.mesh import Mesh
+from meshopt.mesh import Mesh, Shading
+from meshopt.shading import corner_shading, creased
 
 FORMATS = ("glb", "gltf", "obj", "ply")
 _SUFFIXES = ".glb, .gltf, .obj or .ply"
@@ -76,8 +78,9 @@ def file_names(kind: str, stem: str = "mesh") -> tuple[str, ...]:
 def load_mesh(path: str | Path) -> Mesh:
     """The triangles of a mesh file, in the file's units, float32, vertices at equal positions made one.
 
-    A scene's parts are put together where its transforms place them. Vertex colours are kept, as sRGB, where there
-    is no texture; textures are not read. Raises InputError where the file cannot be read, has no faces, or
+    A scene's parts are put together where its transforms place them. The file's normals are kept; without any,
+    edges that bend by more than 50 degrees are creases. Vertex colours are kept, as sRGB, where there is no texture;
+    textures are not read. Raises InputError where the file cannot be read, has no faces, or
     refers to files outside its folder.
     """
     path = Path(path)
@@ -88,15 +91,41 @@ def load_mesh(path: str | Path) -> Mesh:
     parts = read_parts(path)
     if not parts:
         raise InputError(f"{path}: has no faces, expected a triangle mesh")
-    starts = np.cumsum([0, *(len(part[0]) for part in parts[:-1])])
-    vertices = np.concatenate([part[0] for part in parts]).astype(np.float32)
-    faces = np.concatenate([part[1] + start for part, start in zip(parts, starts, strict=True)])
-    colors = None
-    if all(part[2] is not None for part in parts):
-        colors = np.concatenate([part[2] for part in parts])
+    starts = np.cumsum([0, *(len(part.vertices) for part in parts[:-1])])
+    vertices = np.concatenate([part.vertices for part in parts]).astype(np.float32)
+    faces = np.concatenate([part.faces + start for part, start in zip(parts, starts, strict=True)])
+    colors = _all_of([part.colors for part in parts])
     if not np.isfinite(vertices).all():
         raise InputError(f"{path}: some vertices are NaN or infinite, expected finite coordinates")
-    return _welded(vertices, faces, colors, path)
+    if faces.min() < 0 or faces.max() >= len(vertices):
+        raise InputError(f"{path}: faces name vertices that are not there (0 to {len(vertices) - 1} are)")
+    index, kept = _welded(vertices, faces)
+    if not kept.any():
+        raise InputError(f"{path}: all faces are without area, expected a triangle mesh")
+    used, renumbered = np.unique(index[kept], return_inverse=True)
+    mesh = Mesh(
+        torch.from_numpy(vertices[used]),
+        torch.from_numpy(renumbered.reshape(-1, 3).astype(np.int32)),
+        None if colors is None else torch.from_numpy(colors[used].astype(np.float32)),
+    )
+    return replace(mesh, shading=_shading(mesh, parts, faces, kept))
+
+
+def _shading(mesh: Mesh, parts: list[Part], faces: Int[np.ndarray, "F 3"], kept: Bool[np.ndarray, " F"]) -> Shading:
+    """The file's normals; creases at sharp edges where it has none."""
+    given = np.concatenate([np.full_like(p.vertices, np.nan) if p.normals is None else p.normals for p in parts])
+    corners = given[faces[kept]]
+    silent = ~np.isfinite(corners).all(-1)
+    if silent.any():
+        found = creased(mesh.vertices, mesh.faces)
+        corners[silent] = found.normals.numpy()[found.faces.numpy()][silent]
+    return corner_shading(mesh.vertices, mesh.faces, torch.from_numpy(corners))
+
+
+def _all_of(arrays: list[Float[np.ndarray, "_ 3"] | None]) -> Float[np.ndarray, "N 3"] | None:
+    """The arrays one after the other; nothing where one is missing."""
+    present = [array for array in arrays if array is not None]
+    return np.concatenate(present) if len(present) == len(arrays) else None
 
 
 def _beside(stem: str) -> str:
@@ -105,23 +134,10 @@ def _beside(stem: str) -> str:
 
 
 def _welded(
-    vertices: Float32[np.ndarray, "N 3"],
-    faces: Int[np.ndarray, "F 3"],
-    colors: Float[np.ndarray, "N 3"] | None,
-    path: Path,
-) -> Mesh:
-    """One vertex per position, in the order of first use; faces that lose a side go."""
-    if faces.min() < 0 or faces.max() >= len(vertices):
-        raise InputError(f"{path}: faces name vertices that are not there (0 to {len(vertices) - 1} are)")
+    vertices: Float32[np.ndarray, "N 3"], faces: Int[np.ndarray, "F 3"]
+) -> tuple[Int[np.ndarray, "F 3"], Bool[np.ndarray, " F"]]:
+    """Faces that name the first of all vertices at a position, and which of them have three different ones."""
     _, first, inverse = np.unique(vertices + np.float32(0), axis=0, return_index=True, return_inverse=True)
-    faces = first[inverse.reshape(-1)][faces]
-    a, b, c = faces.T
-    faces = faces[(a != b) & (b != c) & (c != a)]
-    if not len(faces):
-        raise InputError(f"{path}: all faces are without area, expected a triangle mesh")
-    used, renumbered = np.unique(faces, return_inverse=True)
-    return Mesh(
-        torch.from_numpy(vertices[used]),
-        torch.from_numpy(renumbered.reshape(-1, 3).astype(np.int32)),
-        None if colors is None else torch.from_numpy(colors[used].astype(np.float32)),
-    )
+    index = first[inverse.reshape(-1)][faces]
+    a, b, c = index.T
+    return index, (a != b) & (b != c) & (c != a)

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from meshopt.mesh import Mesh
-from meshopt.tangents import shading_normals
+from meshopt.shading import shading_normals
 from meshopt.texturing.baking import unit
 from meshopt.texturing.lattice import Lattice
 

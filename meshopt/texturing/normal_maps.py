@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, UInt8
 
-from meshopt.mesh import Mesh
-from meshopt.tangents import shading_normals, tangents
+from meshopt.mesh import Mesh, distinct_corners
+from meshopt.shading import shading
+from meshopt.tangents import tangents
 from meshopt.texturing.atlas import Atlas
 from meshopt.texturing.baking import sharpened, unit
 from meshopt.texturing.lattice import Lattice
@@ -30,7 +31,7 @@ def bake_normals(
     """
     point = np.concatenate([lattice.points, lattice.normals], axis=1).astype(np.float32)
     surface = torch.from_numpy(point[lattice.point_of])
-    frames, frame_texels = _frames(mesh, atlas), Texels(atlas.uv, atlas.faces, texels.size)
+    frames, frame_texels = _frames(mesh, atlas, texels.size)
 
     def band(top: int, bottom: int) -> tuple[np.ndarray]:
         inside, values = texels.at(surface, top, bottom)
@@ -52,11 +53,13 @@ def bake_normals(
     return texels.bands(band)[0]
 
 
-def _frames(mesh: Mesh, atlas: Atlas) -> Float[torch.Tensor, "M 7"]:
-    """Normal, tangent and its sign for every row of the atlas."""
-    normals = shading_normals(mesh.vertices, mesh.faces)
-    along = tangents(mesh.vertices, normals, mesh.faces, atlas.uv, atlas.faces)
-    return torch.cat([normals.cpu()[atlas.vertices.cpu().long()], along.cpu()], dim=1).float()
+def _frames(mesh: Mesh, atlas: Atlas, size: int) -> tuple[Float[torch.Tensor, "S 7"], Texels]:
+    """Normal, tangent and its sign at the atlas' corners, and the texels that lie between them."""
+    shaded = shading(mesh).to("cpu")
+    (place, normal), rows = distinct_corners(atlas.faces.cpu().numpy(), shaded.faces.numpy())
+    uv, faces = atlas.uv.cpu()[torch.from_numpy(place).long()], torch.from_numpy(rows)
+    along = tangents(mesh.vertices, shaded.normals, mesh.faces, uv, faces, shaded.faces)
+    return torch.cat([shaded.normals[torch.from_numpy(normal).long()], along], dim=1).float(), Texels(uv, faces, size)
 
 
 def _encoded(normals: Float32[np.ndarray, "K 3"], frame: Float32[np.ndarray, "K 7"]) -> UInt8[np.ndarray, "K 3"]:

@@ -15,7 +15,8 @@ from PIL import Image
 
 from meshopt.io.meshes import encode_files, encode_mesh
 from meshopt.mesh import Mesh
-from meshopt.tangents import shading_normals, tangents
+from meshopt.shading import shading_normals
+from meshopt.tangents import tangents
 
 LENGTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 

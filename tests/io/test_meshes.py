@@ -19,7 +19,8 @@ import trimesh
 from meshopt.colorspace import linear_to_srgb
 from meshopt.errors import InputError
 from meshopt.io.meshes import FORMATS, encode_files, encode_mesh, file_names, load_mesh, save_mesh
-from meshopt.mesh import Mesh
+from meshopt.mesh import Mesh, face_normals
+from meshopt.shading import creased, shading
 
 TEXTURED = ("glb", "gltf", "obj")
 
@@ -212,6 +213,79 @@ def test_split_vertices_are_welded(tmp_path: Path) -> None:
     trimesh.creation.icosphere(subdivisions=1).export(tmp_path / "ball.stl")
     read = load_mesh(tmp_path / "ball.stl")
     assert (len(read.vertices), len(read.faces)) == (42, 80)
+
+
+def _apart(mesh: Mesh) -> trimesh.Trimesh:
+    """With flat faces: the normals of the faces at their corners."""
+    shape = trimesh.Trimesh(mesh.vertices.numpy(), mesh.faces.numpy(), process=False)
+    shape.unmerge_vertices()
+    assert len(shape.vertex_normals) == 3 * len(mesh.faces)
+    return shape
+
+
+def _corner_normals(mesh: Mesh) -> torch.Tensor:
+    found = shading(mesh)
+    return found.normals[found.faces.long()]
+
+
+@pytest.mark.parametrize("kind", ["glb", "obj", "ply"])
+def test_normals_of_a_file_are_kept(box: Mesh, tmp_path: Path, kind: str) -> None:
+    """Flat faces of a box, and of a ball that would be smooth by its angles alone."""
+    ball = trimesh.creation.icosphere(subdivisions=1)
+    for mesh in (box, Mesh(torch.tensor(ball.vertices).float(), torch.tensor(ball.faces).int())):
+        option = {"vertex_normal": True} if kind == "ply" else {"include_normals": True}
+        _apart(mesh).export(tmp_path / f"flat.{kind}", **option)
+        read = load_mesh(tmp_path / f"flat.{kind}")
+        assert len(read.vertices) == len(mesh.vertices)
+        flat = face_normals(read.vertices, read.faces).double()[:, None].expand(-1, 3, -1)
+        assert torch.allclose(_corner_normals(read), flat, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("textured", [False, True])
+def test_creases_are_written_where_the_format_can_say_them(
+    box: Mesh, tmp_path: Path, kind: str, textured: bool
+) -> None:
+    own = creased(box.vertices, box.faces)
+    sharp = replace(box, shading=own, texture=box.texture if textured else None)
+    save_mesh(sharp, tmp_path / f"sharp.{kind}")
+    read = load_mesh(tmp_path / f"sharp.{kind}")
+    assert (len(read.vertices), len(read.faces)) == (len(box.vertices), len(box.faces))
+    expected = own.normals[own.faces.long()]
+    if kind == "ply":  # one normal a vertex: the mean of the corners'
+        flat = face_normals(box.vertices, box.faces)
+        assert (_corner_normals(read).float() * flat[:, None]).sum(-1).min() > 0.3
+        return
+    assert torch.allclose(read.vertices[read.faces.long()], box.vertices[box.faces.long()], atol=1e-6)
+    assert torch.allclose(_corner_normals(read), expected, atol=1e-5)
+
+
+def test_without_normals_sharp_edges_are_creases(tmp_path: Path) -> None:
+    trimesh.creation.cylinder(radius=1.0, height=2.0, sections=24).export(tmp_path / "can.stl")
+    read = load_mesh(tmp_path / "can.stl")
+    ends = face_normals(read.vertices, read.faces)[:, 2].abs() > 0.5
+    normals = _corner_normals(read)
+    assert (normals[ends][..., 2].abs() > 0.9999).all()
+    assert torch.allclose(
+        normals[~ends], (read.vertices * torch.tensor([1.0, 1, 0]))[read.faces[~ends].long()].double(), atol=1e-5
+    )
+
+
+def test_normals_follow_a_scene_that_stretches_and_mirrors(box: Mesh, tmp_path: Path) -> None:
+    transform = np.diag([2.0, 1.0, -0.5, 1.0])
+    scene = trimesh.Scene()
+    scene.add_geometry(_apart(Mesh(*_octahedron())), transform=transform)
+    scene.export(tmp_path / "stretched.glb", include_normals=True)
+    read = load_mesh(tmp_path / "stretched.glb")
+    flat = face_normals(read.vertices, read.faces).double()[:, None].expand(-1, 3, -1)
+    assert torch.allclose(_corner_normals(read), flat, atol=1e-5)
+    assert (flat[:, 0] * read.vertices[read.faces.long()].mean(1)).sum(-1).min() > 0  # outwards
+
+
+def _octahedron() -> tuple[torch.Tensor, torch.Tensor]:
+    points = torch.tensor([[1.0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]])
+    sides = [(x, y, z) for x in (0, 1) for y in (2, 3) for z in (4, 5)]
+    return points, torch.tensor([s if sum(s) % 2 == 0 else s[::-1] for s in sides], dtype=torch.int32)
 
 
 @pytest.mark.parametrize(
