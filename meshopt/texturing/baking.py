@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from meshopt.texturing.observation import Observation, Observer
 from meshopt.texturing.texels import Texels
 
 SHARPNESS = 4  # power of the weights that detail is blended with
-KNOWN = 0.05  # sum of the weights from which on a colour is taken as it is; below, it fades into what is filled in
+KNOWN = 0.05  # sum over the views of how sure they are, from which on a colour is taken as it is; less of it fades
 LEVEL_RADIUS = 0.08  # scene units: how far around a point views are levelled
 NOWHERE, FILLED, FIRST_VIEW = 0, 1, 2  # values of the map of sources
 
@@ -28,21 +28,23 @@ class Levels:
     """What makes the views agree, at the points of a lattice, and what is filled in; linear light.
 
     `exposure` is each view's gain, `trust` how much it counts (1 is usual), `ratio` what its colours, times exposure,
-    are to be multiplied with; `filled` are the colours that the texture fades into where no view is sure.
+    are to be multiplied with; `filled` are the colours that the texture fades into where all views together are less
+    sure than `known`.
     """
 
     exposure: Float[np.ndarray, "V 3"]
     trust: Float[np.ndarray, " V"]
     ratio: Float32[np.ndarray, "V P 3"]
     filled: Float[np.ndarray, "P 3"]
+    known: float
 
 
 @dataclass(frozen=True)
 class Baked:
     """A texture and where it comes from. `linear` is linear light, meaningful where `source` is not 0.
 
-    `source`: 0 where there is no surface, 1 where no view sees it, 2 + k where view k has the largest share.
-    `confidence`: from 0, not seen, to 255, seen frontally, far from borders.
+    `source`: 0 where there is no surface, 1 where the colour is mostly filled in, 2 + k where view k has the largest
+    share. `confidence`: from 0, filled in, to 255, seen frontally, far from borders.
     """
 
     linear: Float32[np.ndarray, "T T 3"]
@@ -51,7 +53,7 @@ class Baked:
 
     @property
     def seen(self) -> float:
-        """Share of the surface's texels that some view sees."""
+        """Share of the texels with a colour that have it from a view."""
         return float((self.source >= FIRST_VIEW).sum() / max(1, (self.source != NOWHERE).sum()))
 
 
@@ -60,13 +62,13 @@ def find_levels(lattice: Lattice, observer: Observer, trust: Float[np.ndarray, "
     seen = observer.at(lattice.points, lattice.normals)
     exposure = gains(seen)
     seen = _scaled(seen, trust, exposure)
-    consensus, total = blended(seen.weight, seen.color)
+    consensus, total = blended(seen.weight, seen.color), seen.sure.sum(0)
     adjacency = lattice.adjacency()
     ratio = corrections(seen, consensus, adjacency, _diffusion_time(lattice, LEVEL_RADIUS))
     if not total.any():
         raise InputError("no view sees the surface of the mesh from its front: check the cameras (--rig)")
-    known = total > min(KNOWN, float(total.max()) / 2)
-    return Levels(exposure, trust, ratio, fill(consensus, known, adjacency, lattice.points))
+    known = min(KNOWN, float(total.max()) / 2)
+    return Levels(exposure, trust, ratio, fill(consensus, total > known, adjacency, lattice.points), known)
 
 
 def bake(lattice: Lattice, observer: Observer, levels: Levels, texels: Texels) -> Baked:
@@ -79,20 +81,20 @@ def bake(lattice: Lattice, observer: Observer, levels: Levels, texels: Texels) -
         values = values[inside]
         ratio = values[:, 9:].reshape(len(values), len(levels.trust), 3).transpose(1, 0, 2)
         seen = _scaled(observer.at(values[:, :3], unit(values[:, 3:6])), levels.trust, levels.exposure, ratio)
-        strongest = seen.weight.max(0)
-        mixed = blended(sharpened(seen.weight), seen.color)[0]
-        share = np.clip(seen.weight.sum(0) / KNOWN, 0, 1)[:, None]
+        mixed = blended(sharpened(seen.weight), seen.color)
+        share = np.clip(seen.sure.sum(0) / levels.known, 0, 1)[:, None]
         images = (
             np.zeros((*inside.shape, 3), np.float32),
             np.zeros(inside.shape, np.uint8),
             np.zeros(inside.shape, np.uint8),
         )
         images[0][inside] = np.clip(share * mixed + (1 - share) * values[:, 6:9], 0, 1)
-        images[1][inside] = np.where(strongest > 0, FIRST_VIEW + seen.weight.argmax(0), FILLED)
-        images[2][inside] = np.round(255 * np.clip(strongest, 0, 1))
+        shown = share[:, 0] > 0.5
+        images[1][inside] = np.where(shown, FIRST_VIEW + seen.weight.argmax(0), FILLED)
+        images[2][inside] = np.where(shown, np.round(255 * seen.sure.max(0)), 0)
         return images
 
-    return Baked(*texels.bands(band))
+    return Baked(*texels.bands(band, point.shape[1]))
 
 
 def sharpened(weight: Float32[np.ndarray, "V P"]) -> Float32[np.ndarray, "V P"]:
@@ -120,8 +122,7 @@ def srgb_bytes(linear: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape
 
 def _scaled(seen: Observation, trust: np.ndarray, exposure: np.ndarray, ratio: np.ndarray | float = 1.0) -> Observation:
     """The views' weights by trust, their colours by exposure and ratio."""
-    color = seen.color * exposure[:, None].astype(np.float32) * np.float32(ratio)
-    return Observation(seen.weight * trust[:, None].astype(np.float32), color)
+    return replace(seen.trusted(trust), color=seen.color * exposure[:, None].astype(np.float32) * np.float32(ratio))
 
 
 def _diffusion_time(lattice: Lattice, radius: float) -> float:

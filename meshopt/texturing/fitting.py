@@ -17,7 +17,7 @@ from meshopt import parallel
 from meshopt.raster.cpu import CpuRasterizer
 from meshopt.texturing.baking import Baked, Levels
 from meshopt.texturing.lattice import Lattice
-from meshopt.texturing.observation import SURE, Observer
+from meshopt.texturing.observation import Observer, core
 
 HOLD = 0.02  # weight of a texel's baked colour against a pixel that sees it frontally
 ITERATIONS = 20
@@ -56,7 +56,7 @@ def _equations(
     shown = backend.interpolate(torch.from_numpy(attributes).float()[None], fragments, faces)[0].numpy()
     whole = _pooled((fragments.face[0].numpy() >= 0)[..., None].astype(np.float32)).min(-1)
     weight = _pooled(_resized(observer.borders[view], shown.shape[:2])[..., None])[..., 0] * levels.trust[view]
-    kept = (whole == 1) & (observer.masks[view] > SURE) & (weight > 0)
+    kept = (whole == 1) & core(observer.masks[view]) & (weight > 0)
     root = np.sqrt(weight[kept]).astype(np.float32)
     index, share = _bilinear(_blocks(shown[..., :2])[kept], size)
     color = observer.images[view][kept] * levels.exposure[view].astype(np.float32) * _pooled(shown[..., 2:])[kept]

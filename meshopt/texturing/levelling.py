@@ -34,7 +34,7 @@ def gains(seen: Observation) -> Float[np.ndarray, "V 3"]:
     system, right = np.zeros((count, count)), np.zeros((count, 3))
     for u in range(count):
         for v in range(u + 1, count):
-            both = np.minimum(seen.weight[u], seen.weight[v])
+            both = np.minimum(seen.sure[u], seen.sure[v])
             shared = (both > 0.2) & valid[u] & valid[v]
             size = float(shared.sum())
             if size < LEAST_POINTS:
@@ -56,16 +56,16 @@ def corrections(
 ) -> Float32[np.ndarray, "V P 3"]:
     """What each view's linear colours are to be multiplied with to follow the consensus in the mean around a point.
 
-    Means are weighted as the view sees the points, and taken along the surface: `diffused` for this time.
+    Means are weighted by how surely the view sees the points, and taken along the surface: `diffused` for this time.
     """
 
-    def of_view(weight: Float32[np.ndarray, " P"], color: Float32[np.ndarray, "P 3"]) -> Float32[np.ndarray, "P 3"]:
-        both = np.concatenate([consensus + DARK, color + DARK], axis=1) * weight[:, None]
+    def of_view(sure: Float32[np.ndarray, " P"], color: Float32[np.ndarray, "P 3"]) -> Float32[np.ndarray, "P 3"]:
+        both = np.concatenate([consensus + DARK, color + DARK], axis=1) * sure[:, None]
         means = diffused(both.astype(np.float32), adjacency, time)
         known = means[:, 3:].min(1, keepdims=True) > FLAT * DARK
         return np.where(known, means[:, :3] / np.maximum(means[:, 3:], FLAT * DARK), 1.0).astype(np.float32)
 
-    ratios = parallel.run(of_view, list(zip(seen.weight, seen.color, strict=True)))
+    ratios = parallel.run(of_view, list(zip(seen.sure, seen.color, strict=True)))
     return np.clip(np.stack(ratios), 1 / MOST_GAIN, MOST_GAIN)
 
 
@@ -86,10 +86,6 @@ def diffused(values: Float32[np.ndarray, "P C"], adjacency: csr_matrix, time: fl
     return total
 
 
-def blended(
-    weight: Float32[np.ndarray, "V P"], color: Float32[np.ndarray, "V P 3"]
-) -> tuple[Float32[np.ndarray, "P 3"], Float32[np.ndarray, " P"]]:
-    """The weighted mean of the views' colours, and the sum of the weights."""
-    total = weight.sum(0)
-    mean = np.einsum("vp,vpc->pc", weight, color) / np.maximum(total, 1e-12)[:, None]
-    return mean, total
+def blended(weight: Float32[np.ndarray, "V P"], color: Float32[np.ndarray, "V P 3"]) -> Float32[np.ndarray, "P 3"]:
+    """The weighted mean of the views' colours; 0 where all weights are."""
+    return np.einsum("vp,vpc->pc", weight, color) / np.maximum(weight.sum(0), 1e-12)[:, None]

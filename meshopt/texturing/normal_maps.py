@@ -14,10 +14,11 @@ from meshopt.texturing.baking import sharpened, unit
 from meshopt.texturing.lattice import Lattice
 from meshopt.texturing.levelling import blended
 from meshopt.texturing.observation import Observer
+from meshopt.texturing.pixels import nearest
 from meshopt.texturing.texels import Texels
 
 CREDIBLE = np.cos(np.radians([20.0, 40.0]))  # from the surface's normal: trusted up to the first, not from the second
-SURE = 0.3  # sum of the weights from which on views' normals are taken as they are; below, they fade into the surface's
+SURE = 0.3  # sum over the views of how sure they are, from which on their normals are taken; else the surface's come in
 FLAT = (128, 128, 255)  # no deviation
 
 
@@ -33,24 +34,23 @@ def bake_normals(
     surface = torch.from_numpy(point[lattice.point_of])
     frames, frame_texels = _frames(mesh, atlas, texels.size)
 
-    def band(top: int, bottom: int) -> tuple[np.ndarray]:
+    def band(top: int, bottom: int) -> tuple[np.ndarray, np.ndarray]:
         inside, values = texels.at(surface, top, bottom)
         framed, frame = frame_texels.at(frames, top, bottom)
         inside &= framed
         values, frame = values[inside], frame[inside]
         own = unit(values[:, 3:6])
-        seen = observer.at(values[:, :3], own)
+        seen = observer.at(values[:, :3], own).trusted(trust)
         given = unit(seen.color)
         agreement = np.einsum("vpc,pc->vp", given, own)
         credible = np.clip((agreement - CREDIBLE[1]) / (CREDIBLE[0] - CREDIBLE[1]), 0, 1).astype(np.float32)
-        weight = seen.weight * trust[:, None].astype(np.float32) * credible
-        mixed = blended(sharpened(weight), given)[0]
-        share = np.clip(weight.sum(0) / SURE, 0, 1)[:, None]
+        mixed = blended(sharpened(seen.weight * credible), given)
+        share = np.clip((seen.sure * credible).sum(0) / SURE, 0, 1)[:, None]
         image = np.full((*inside.shape, 3), FLAT, np.uint8)
         image[inside] = _encoded(unit(share * mixed + (1 - share) * own), frame)
-        return (image,)
+        return image, inside
 
-    return texels.bands(band)[0]
+    return nearest(*texels.bands(band, channels=13 + 5 * len(trust)))  # mipmaps find nothing else beside charts
 
 
 def _frames(mesh: Mesh, atlas: Atlas, size: int) -> tuple[Float[torch.Tensor, "S 7"], Texels]:

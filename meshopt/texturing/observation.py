@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Bool, Float, Float32
 
 from meshopt import parallel, raster
 from meshopt.cameras import Camera
@@ -20,7 +20,7 @@ from meshopt.texturing.pixels import nearest_known
 from meshopt.views import ViewSet
 
 FINER = 2  # times finer than the views are the depth maps that tell what is hidden, ...
-FINEST = 2048  # ... up to so many rows
+FINEST = 2048  # ... unless that were more rows
 TOLERANCE = 1.5  # pixels by which a point may lie behind the surface that a pixel shows
 JUMP = 6.0  # pixels: a larger step of depth from one pixel to the next is a border
 RAMP = 5.0  # pixels of 512 from a border to where a view is fully trusted
@@ -34,10 +34,21 @@ CHUNK = 65536  # points of one task
 
 @dataclass(frozen=True)
 class Observation:
-    """Of P points in V views: `weight` (0: not seen, 1: frontally, far from borders) and what the images show."""
+    """Of P points in V views, what the images show and how it counts.
 
+    `sure` says whether a point is seen (0: not, 1: frontally and far from borders), whatever the other views do;
+    `weight`, how much a view counts against the others at the same point: as it is sure, by its resolution there, and
+    by how far it is trusted.
+    """
+
+    sure: Float32[np.ndarray, "V P"]
     weight: Float32[np.ndarray, "V P"]
     color: Float32[np.ndarray, "V P C"]
+
+    def trusted(self, trust: Float[np.ndarray, " V"]) -> Observation:
+        """With the views' weights multiplied; one with 0 sees nothing."""
+        share = trust[:, None].astype(np.float32)
+        return replace(self, sure=self.sure * (share > 0), weight=self.weight * share)
 
 
 class Observer:
@@ -83,7 +94,7 @@ class Observer:
 
     def at(self, points: Float[np.ndarray, "P 3"], normals: Float[np.ndarray, "P 3"]) -> Observation:
         """What the views show at points of the mesh with these unit normals."""
-        weight = np.empty((len(self.cameras), len(points)), np.float32)
+        sure, weight = np.empty((2, len(self.cameras), len(points)), np.float32)
         color = np.empty((*weight.shape, self.images.shape[-1]), np.float32)
         places, up = np.ascontiguousarray(points, np.float64), np.ascontiguousarray(normals, np.float64)
 
@@ -91,11 +102,11 @@ class Observer:
             observation_kernels.observe(
                 first, min(first + CHUNK, len(places)), places, up,
                 self.cameras, self.images, self.depths, self.borders,
-                float(self.pixels.min()), LEAST_COSINE, TOLERANCE, weight, color,
+                float(self.pixels.min()), LEAST_COSINE, TOLERANCE, sure, weight, color,
             )  # fmt: skip
 
         parallel.run(observe, [(first,) for first in range(0, len(places), CHUNK)])
-        return Observation(weight, color)
+        return Observation(sure, weight, color)
 
 
 def depth_maps(mesh: Mesh, cameras: Sequence[Camera], resolution: tuple[int, int]) -> Float32[np.ndarray, "V D E"]:
@@ -132,6 +143,16 @@ def trust(
     return np.where(inside, LEAST + (1 - LEAST) * share * share * (3 - 2 * share), 0.0).astype(np.float32)
 
 
+def core(mask: Float[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
+    """Pixels that show the object alone: of wide parts not the outermost either, which the background may tint."""
+    sure = (mask > SURE).astype(np.uint8)
+    if not sure.any():
+        return mask > 0.5
+    inner = cv2.erode(sure, np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8), borderValue=1)
+    near = cv2.dilate(inner, np.ones((4 * RIM + 1, 4 * RIM + 1), np.uint8))
+    return np.where(near > 0, inner, sure) > 0
+
+
 def continued(
     image: Float[np.ndarray, "H W C"],
     mask: Float[np.ndarray, "H W"],
@@ -142,14 +163,11 @@ def continued(
 
     Not from another surface: pixels whose depth is off the other's by more than `jump` for each pixel between stay.
     """
-    sure = (mask > SURE).astype(np.uint8)
-    core = cv2.erode(sure, np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8), borderValue=1)
-    near_core = cv2.dilate(core, np.ones((4 * RIM + 1, 4 * RIM + 1), np.uint8))
-    source = np.where(near_core > 0, core, sure) if sure.any() else (mask > 0.5).astype(np.uint8)
+    source = core(mask)
     image = np.ascontiguousarray(image, np.float32)
     if not source.any():
         return image
-    place, distance = nearest_known(source > 0)
+    place, distance = nearest_known(source)
     taken = image.reshape(-1, image.shape[-1])[place]
     if depth is None:
         return taken

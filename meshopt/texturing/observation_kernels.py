@@ -11,21 +11,22 @@ from meshopt.compilation import KERNEL
 
 @njit(**KERNEL, error_model="numpy")
 def observe(
-    first, last, points, normals, cameras, images, depths, borders, finest, least_cosine, tolerance, weight, color
+    first, last, points, normals, cameras, images, depths, borders, finest, least_cosine, tolerance, sure, weight, color
 ):
-    """Fills weight [V,P] and color [V,P,C] of points [P,3] with unit normals [P,3], from the first to before the last.
+    """Fills sure and weight [V,P] and color [V,P,C] of points [P,3] with unit normals [P,3], first to before last.
 
     cameras [V,24]: 16 of the world-to-clip matrix, 4 of the view axis (depth = axis . (p, 1)), 4 of the eye.
     images [V,H,W,C]. depths [V,D,E] along the view axis, infinite where there is nothing; borders [V,D,E] in [0, 1].
-    The weight is the product of the border, the cosine to the eye less `least_cosine`, and `finest`, the least side of
-    a pixel, over that of this pixel, squared. Depths may be off by `tolerance` pixels, more on slopes.
+    `sure` is the product of the border and the cosine to the eye less `least_cosine`; the weight is that times the
+    square of `finest`, the least side of a pixel, over that of this pixel. Depths may be off by `tolerance` pixels,
+    more on slopes.
     """
     count, height, width, channels = images.shape
     rows, columns = depths.shape[1:]
     for v in range(count):
         m = cameras[v]
         for i in range(first, last):
-            weight[v, i] = 0.0
+            sure[v, i] = weight[v, i] = 0.0
             for c in range(channels):
                 color[v, i, c] = 0.0
             x, y, z = points[i, 0], points[i, 1], points[i, 2]
@@ -50,7 +51,8 @@ def observe(
             slope = sqrt(max(0.0, 1 - cosine * cosine)) / max(cosine, 0.1)
             if abs(depth - depths[v, row, column]) > tolerance * pixel * (1 + slope):
                 continue
-            weight[v, i] = border * (cosine - least_cosine) / (1 - least_cosine) * (finest / pixel) ** 2
+            sure[v, i] = border * (cosine - least_cosine) / (1 - least_cosine)
+            weight[v, i] = sure[v, i] * (finest / pixel) ** 2
             a, b = s * width - 0.5, t * height - 0.5
             a, b = min(max(a, 0.0), width - 1.0), min(max(b, 0.0), height - 1.0)
             j, k = min(int(a), width - 2), min(int(b), height - 2)

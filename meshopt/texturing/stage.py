@@ -29,11 +29,12 @@ from meshopt.views import ViewSet
 
 STEP = 3.0  # pixels of the views: longest edges of the lattice
 DOUBTFUL = 1.0  # score of a view, percent of the object's diagonal, from which on it counts half
-FRONT = 15.0  # degrees: views that turn and rise by less are from the front
+FRONT = 15.0  # degrees: the view that is turned and raised the least, by less than that, is from the front
 LITTLE = 0.1  # share of the surface: less is seen of no mesh that is right
 GOOD_FIT = 0.93  # overlap of silhouettes below which colours are likely to lie beside where they belong
 MOST_VIEWS = 254  # that the map of sources can tell apart
-TEXEL_BYTES = 60  # of memory for each texel, about
+TEXEL_BYTES, PIXEL_BYTES, VIEW_BYTES = 60, 96, 4_000_000  # of memory, about; of a view beside its pixels
+FULL = 0.999  # share of a view's pixels in its mask, from which on it has none to speak of
 
 
 @dataclass(frozen=True)
@@ -70,35 +71,30 @@ def make_texture(
     """
     settings = settings or TextureConfig()
     check_texturing(views, settings)
-    if not len(mesh.faces):
-        raise InputError("the mesh has no faces: there is nothing to texture")
-    if not mesh.vertices[mesh.faces.long()].isfinite().all():
-        raise InputError("the mesh has faces whose coordinates are not finite numbers: they cannot be textured")
+    parts = [_sound(part, name) for part, name in ((mesh, "mesh"), (detail, "finer mesh")) if part is not None]
+    trust = _trust(views, settings, scores)
     with torch.no_grad(), parallel.single_torch():
-        found = _textured(
-            mesh.to("cpu"), views.to("cpu"), settings, None if detail is None else detail.to("cpu"), scores
-        )
+        found = _textured(parts[0], views.to("cpu"), settings, parts[-1], trust)
     textured = found.mesh.texture
     assert textured is not None
     return replace(found, mesh=replace(mesh, texture=textured.to(mesh.vertices.device)))
 
 
 def _textured(
-    mesh: Mesh, views: ViewSet, settings: TextureConfig, detail: Mesh | None, scores: Sequence[float] | None
+    mesh: Mesh, views: ViewSet, settings: TextureConfig, detail: Mesh, trust: Float[np.ndarray, " V"]
 ) -> Textured:
+    """`detail` may be the mesh itself."""
     assert views.rgb is not None
-    observer = Observer(detail or mesh, views, linear_images(views.rgb))
+    observer = Observer(detail, views, linear_images(views.rgb))
     notes = _check_fit(observer, views, settings.least_fit)
     atlas = unwrap(mesh.vertices, mesh.faces, settings.size, settings.padding, settings.unwrap, settings.seconds)
-    lattice = make_lattice(mesh, atlas, STEP * float(observer.pixels.min()))
-    if detail is not None:
-        lattice = onto(lattice, detail)
-    trust = _trust(views, settings, scores)
+    flat = make_lattice(mesh, atlas, STEP * float(observer.pixels.min()))
+    lattice = flat if detail is mesh else onto(flat, detail)
     texels = Texels(torch.from_numpy(lattice.uv), torch.from_numpy(lattice.uv_faces), settings.size)
     levels = find_levels(lattice, observer, trust)
     baked = bake(lattice, observer, levels, texels)
     if settings.bake == "optimize":
-        baked = fitted(baked, lattice, observer, levels)
+        baked = fitted(baked, flat, observer, levels)
     normals = None
     if settings.normals:
         shown = observer.showing(views.normals.cpu().numpy())
@@ -121,17 +117,39 @@ def _textured(
 
 
 def check_texturing(views: ViewSet, settings: TextureConfig) -> None:
-    """Raises InputError where no mesh could get a texture from these views: no colours, too many, too little memory."""
+    """Raises InputError where no mesh could get a texture from these views: no colours, wrong weights, too many, too
+    little memory.
+    """
     if views.rgb is None:
         raise InputError("the views have no colours (--views): a texture needs them")
     if len(views) > MOST_VIEWS:
         raise InputError(f"there are {len(views)} views, but a texture is made from {MOST_VIEWS} at most")
-    needed, present = TEXEL_BYTES * settings.size**2 / hardware.GIB, hardware.memory()
-    if present is not None and needed > present:
+    views.weights(settings.view_weights, "texture.view_weights")
+    needed = TEXEL_BYTES * settings.size**2 + len(views) * (PIXEL_BYTES * views.masks[0].numel() + VIEW_BYTES)
+    present = hardware.memory()
+    if present is not None and needed / hardware.GIB > present:
         raise InputError(
-            f"a texture of {settings.size} x {settings.size} texels takes about {needed:.1f} GiB of memory, but there "
-            f"are {present:.1f}; a smaller --texture-size takes less"
+            f"a texture of {settings.size} x {settings.size} texels from {len(views)} views takes about"
+            f" {needed / hardware.GIB:.1f} GiB of memory, but there are {present:.1f}; a smaller --texture-size or"
+            " --resolution takes less"
         )
+
+
+def _sound(mesh: Mesh, name: str) -> Mesh:
+    """On the CPU, vertices that no face uses moved to one that is used: they mean nothing, wherever they are."""
+    mesh = replace(mesh.to("cpu"), texture=None)
+    if not len(mesh.faces):
+        raise InputError(f"the {name} has no faces: there is nothing to texture")
+    index = mesh.faces.long()
+    if index.min() < 0 or index.max() >= len(mesh.vertices):
+        raise InputError(f"the {name} has faces of vertices that are not there (0 to {len(mesh.vertices) - 1} are)")
+    if not mesh.vertices[index].isfinite().all():
+        raise InputError(f"the {name} has faces whose coordinates are not finite numbers: they cannot be textured")
+    used = torch.zeros(len(mesh.vertices), 1, dtype=torch.bool)
+    used[index.reshape(-1)] = True
+    if used.all():
+        return mesh
+    return replace(mesh, vertices=torch.where(used, mesh.vertices, mesh.vertices[index[0, 0]]))
 
 
 def _figures(atlas: Atlas, mesh: Mesh, baked: Baked, levels: Levels, size: int) -> dict[str, Any]:
@@ -156,14 +174,14 @@ def _little_seen(share: float) -> tuple[str, ...]:
 
 def _trust(views: ViewSet, settings: TextureConfig, scores: Sequence[float] | None) -> Float[np.ndarray, " V"]:
     """How much each view counts: by the checks 1 at most, times what the settings say."""
-    if scores is not None and len(scores) != len(views):
-        raise InputError(f"scores of {len(scores)} views were given, but there are {len(views)} views")
-    found = 1 / (1 + np.square(np.asarray(scores or [0.0] * len(views), np.float64) / DOUBTFUL))
+    values = np.zeros(len(views)) if scores is None else np.asarray(scores, np.float64)
+    if values.shape != (len(views),) or not np.isfinite(values).all():
+        raise InputError(f"scores are {values.tolist()}, but there are {len(views)} views: expected a number for each")
+    found = 1 / (1 + np.square(values / DOUBTFUL))
     given = views.weights(settings.view_weights, "texture.view_weights").cpu().double().numpy()
     found *= given / given.max()
-    turn = np.array([(camera.azimuth + 180) % 360 - 180 for camera in views.cameras])
-    rise = np.array([camera.elevation for camera in views.cameras])
-    front = (np.abs(turn) < FRONT) & (np.abs(rise) < FRONT)
+    aside = np.array([max(abs((c.azimuth + 180) % 360 - 180), abs(c.elevation)) for c in views.cameras])
+    front = (np.arange(len(views)) == aside.argmin()) & (aside < FRONT)
     return found / found.max() * np.where(front, settings.front_weight, 1.0)
 
 
@@ -175,7 +193,13 @@ def _check_fit(observer: Observer, views: ViewSet, least: float) -> tuple[str, .
             "no view sees the mesh: it lies outside of all images, or is thinner than their pixels; check its units and"
             " place, and the cameras (--rig)"
         )
-    middle, worst = 100 * float(np.median(fit)), int(fit.argmin())
+    masked = np.flatnonzero((observer.masks > 0.5).mean(axis=(1, 2)) < FULL)
+    if not len(masked):
+        return (
+            "the views have no masks, all of each image counts as object: whether they show this mesh where it stands"
+            " cannot be told (--matting makes masks).",
+        )
+    middle, worst = 100 * float(np.median(fit[masked])), int(masked[fit[masked].argmin()])
     found = (
         f"its silhouettes overlap the views' by {middle:.0f} % (intersection over union, the median; least in"
         f" {views.cameras[worst].name}, {100 * fit[worst]:.0f} %)"

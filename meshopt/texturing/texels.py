@@ -13,7 +13,7 @@ from meshopt import parallel
 from meshopt.raster.cpu import CpuRasterizer
 from meshopt.texturing.pixels import nearest_known
 
-BAND = 2**18  # texels of one task
+BAND = 2**23  # numbers that one task looks up for its texels
 GUTTER = 2  # texels around charts that look at the surface, too
 
 
@@ -24,9 +24,12 @@ class Texels:
         self.uv, self.faces, self.size = uv.cpu().float(), faces.cpu().int(), size
         self.backend = CpuRasterizer()
 
-    def bands(self, work: Callable[[int, int], Sequence[np.ndarray]]) -> list[np.ndarray]:
-        """`work(top, bottom)` gives images of these rows; the whole images, rows put together."""
-        rows = max(1, min(self.size, BAND // self.size))
+    def bands(self, work: Callable[[int, int], Sequence[np.ndarray]], channels: int) -> list[np.ndarray]:
+        """`work(top, bottom)` gives images of these rows, from so many channels; the whole images, rows put together.
+
+        Rows are as many as keep what a task looks up small.
+        """
+        rows = max(1, min(self.size, BAND // (self.size * channels)))
         parts = parallel.run(work, [(top, min(top + rows, self.size)) for top in range(0, self.size, rows)])
         return [np.concatenate(images) for images in zip(*parts, strict=True)]
 

@@ -87,7 +87,7 @@ def test_source_is_the_view_that_sees_best(scenes: ModuleType) -> None:
     assert (baked.confidence[baked.source < FIRST_VIEW] == 0).all()
     assert (baked.confidence[baked.source >= FIRST_VIEW] > 0).mean() > 0.97  # less than a half of 255 may be 0
     best, second = np.sort(facing, axis=-1)[..., [3, 2]].transpose(2, 0, 1)
-    clear = inside & (best > second + 0.15)
+    clear = inside & (best > second + 0.15) & (best > 0.3)  # closer to a pole the colour is mostly filled in
     assert clear.sum() > 1000
     assert (baked.source[clear] == FIRST_VIEW + facing.argmax(-1)[clear]).all()
     assert baked.seen == pytest.approx((baked.source >= FIRST_VIEW).sum() / inside.sum())

@@ -112,7 +112,8 @@ def test_flat_where_nothing_deviates(scenes: ModuleType, mirrored: bool) -> None
         off = np.abs(image.astype(int) - FLAT).max(-1)
         depth = scenes.depth_in_faces(atlas, SIZE)
         assert off[depth > 0].max() <= 1
-        assert off[depth < -3].max() == 0
+        on = {tuple(c) for c in image[depth > -3].tolist()}  # beyond it goes on, so that mipmaps find nothing else
+        assert {tuple(c) for c in image[depth <= -3].tolist()} <= on
         assert off.max() < 12  # beside charts normals go on as they change inside
 
 

@@ -52,24 +52,31 @@ def test_gutter_goes_on_with_its_own_chart(scenes: ModuleType) -> None:
     assert not inside[96:].any()  # twelve faces fill three of four rows
 
 
-@pytest.mark.parametrize("band", [SIZE, 5 * SIZE, 50 * SIZE])
-def test_bands_make_the_whole(scenes: ModuleType, monkeypatch: pytest.MonkeyPatch, band: int) -> None:
+@pytest.mark.parametrize("rows", [1, 5, 50])
+def test_bands_make_the_whole(scenes: ModuleType, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     atlas = scenes.side_atlas(scenes.sphere())
     texels = Texels(atlas.uv, atlas.faces, SIZE)
     inside, values = texels.at(atlas.uv, 0, SIZE)
-    monkeypatch.setattr(module, "BAND", band)
-    parts = texels.bands(lambda top, bottom: texels.at(atlas.uv, top, bottom))
+    monkeypatch.setattr(module, "BAND", 2 * rows * SIZE)
+    heights = []
+
+    def work(top: int, bottom: int) -> tuple[np.ndarray, np.ndarray]:
+        heights.append(bottom - top)
+        return texels.at(atlas.uv, top, bottom)
+
+    parts = texels.bands(work, channels=2)
+    assert max(heights) == rows
     assert np.array_equal(parts[0], inside)
     assert np.abs(parts[1] - values)[inside].max() < 1e-5
 
 
 def test_bands_do_not_depend_on_threads(scenes: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BAND", 7 * SIZE)
+    monkeypatch.setattr(module, "BAND", 14 * SIZE)
     atlas = scenes.side_atlas(scenes.sphere())
     texels = Texels(atlas.uv, atlas.faces, SIZE)
-    several = texels.bands(lambda top, bottom: texels.at(atlas.uv, top, bottom))
+    several = texels.bands(lambda top, bottom: texels.at(atlas.uv, top, bottom), 2)
     with parallel.limit(1):
-        one = texels.bands(lambda top, bottom: texels.at(atlas.uv, top, bottom))
+        one = texels.bands(lambda top, bottom: texels.at(atlas.uv, top, bottom), 2)
     assert [a.tobytes() for a in one] == [a.tobytes() for a in several]
 
 
