@@ -68,9 +68,10 @@ def texture(
     out, err = consoles(quiet)
     with messages(err, verbose):
         config = settings(source, overrides, flags, FLAGS)
-        from meshopt.report.folder import check_result_folder, write_result
+        from meshopt.report.folder import check_mesh_stays, check_result_folder, write_result
 
         check_result_folder(output, overwrite)
+        check_mesh_stays(mesh, output, config.output)
         result = _compute(mesh, views, normals, config, out, err, quiet)
         files = write_result(result, output, overwrite)
         from .summary import show_result

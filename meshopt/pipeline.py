@@ -115,8 +115,7 @@ class _Run:
 
     def reconstruct(self) -> Reconstruction:
         self.views.require_normals("a reconstruction")
-        if self.makes_texture:
-            check_texturing(self.colored_views, self.config.texture)  # before all the work
+        self.check_texture()
         given = self.given()
         if self.config.check.enabled:
             self.check()
@@ -133,11 +132,26 @@ class _Run:
     def texture(self, mesh: Mesh) -> Reconstruction:
         if self.views.rgb is None:
             raise InputError("the views have no colours, which a texture needs: give the folder of them with --views")
+        self.check_texture()
         if self.config.texture.normals:
             self.views.require_normals("a normal map")
         if self.config.check.enabled and self.views.has_normals:
             self.check()
-        return self.finished(self.with_budget(self.in_scene(mesh.to(self.views.masks.device))))
+        bare = replace(mesh.to(self.views.masks.device), texture=None)
+        return self.finished(self.with_budget(self.in_scene(replace(bare, vertices=bare.vertices.float()))))
+
+    def check_texture(self) -> None:
+        """Raises InputError, before all the work, where a texture is asked for that these views or settings forbid."""
+        settings = self.config.texture
+        if settings.normals and settings.kind != "atlas":
+            raise InputError(
+                f"a normal map (--bake-normals) lies on an atlas, but --texture is {settings.kind}: expected atlas"
+            )
+        self.views.weights(settings.view_weights, "texture.view_weights")
+        if self.makes_texture:
+            check_texturing(self.colored_views, settings)
+        elif settings.bake != "blend":
+            self.notes.append(f"--bake {settings.bake} is for an atlas: nothing came of it.")
 
     def finished(self, mesh: Mesh, any_fit: bool = False) -> Reconstruction:
         """The result with colours, unless the views forbid them; with `any_fit` however badly they show it."""
@@ -261,7 +275,8 @@ class _Run:
         return Mesh(result.vertices, result.faces)
 
     def colored(self, mesh: Mesh) -> Mesh:
-        return replace(mesh, colors=blend_colors(self.backend, mesh, self.views))
+        trust = self.views.weights(self.config.texture.view_weights, "texture.view_weights")
+        return replace(mesh, colors=blend_colors(self.backend, mesh, self.views, trust))
 
     def with_texture(self, mesh: Mesh, any_fit: bool) -> Mesh:
         settings = self.config.texture.model_copy(update={"least_fit": 0.0}) if any_fit else self.config.texture

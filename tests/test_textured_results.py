@@ -100,6 +100,50 @@ def test_texture_keeps_the_mesh_in_the_users_units(views: ViewSet) -> None:
     )
 
 
+def test_a_texture_that_was_there_before_goes(views: ViewSet) -> None:
+    textured = meshopt.reconstruct(views, quick()).world_mesh
+    assert textured.texture is not None
+    assert views.rgb is not None
+    red = replace(views, rgb=torch.zeros_like(views.rgb) + torch.tensor([1.0, 0, 0]))
+    painted = meshopt.texture(textured, red, quick("texture.kind=vertex")).mesh
+    assert painted.texture is None
+    assert painted.colors is not None
+    assert torch.allclose(painted.colors, torch.tensor([1.0, 0, 0]).expand_as(painted.colors), atol=1e-4)
+    assert meshopt.texture(textured, red, quick("texture.kind=none")).mesh.texture is None
+    again = meshopt.texture(textured, red, quick()).mesh.texture
+    assert again is not None
+    assert (again.color == torch.tensor([255, 0, 0], dtype=torch.uint8)).all()
+
+
+def test_what_cannot_be_is_said_before_the_work(views: ViewSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    mesh = meshopt.Mesh(torch.eye(3), torch.tensor([[0, 1, 2]], dtype=torch.int32))
+    monkeypatch.setattr(pipeline, "check", None)
+    for wrong, words in (
+        (["texture.view_weights={frnt: 0}"], r"texture\.view_weights names frnt"),
+        (["texture.view_weights={frnt: 0}", "texture.kind=vertex"], r"texture\.view_weights names frnt"),
+        (["texture.normals=true", "texture.kind=vertex"], r"a normal map .* --texture is vertex"),
+    ):
+        for work in (lambda c: meshopt.reconstruct(views, c), lambda c: meshopt.texture(mesh, views, c)):
+            with pytest.raises(InputError, match=words):
+                work(quick(*wrong))
+    monkeypatch.setattr("meshopt.hardware.memory", lambda: 0.001)
+    with pytest.raises(InputError, match=r"takes about .* GiB of memory"):
+        meshopt.texture(mesh, views, quick())
+
+
+def test_vertex_colours_follow_the_weights_of_views_and_say_what_is_not_for_them(views: ViewSet) -> None:
+    mesh = meshopt.reconstruct(views, quick("texture.kind=none")).world_mesh
+    mesh = replace(mesh, vertices=mesh.vertices.double())
+    assert views.rgb is not None
+    wrong = views.rgb.clone()
+    wrong[0] = torch.tensor([1.0, 0, 1.0])
+    name = views.cameras[0].name
+    settings = quick("texture.kind=vertex", f"texture.view_weights={{{name}: 0}}", "texture.bake=optimize")
+    found = [meshopt.texture(mesh, replace(views, rgb=rgb), settings) for rgb in (views.rgb, wrong)]
+    assert torch.equal(found[0].mesh.colors, found[1].mesh.colors)
+    assert any("--bake optimize is for an atlas" in note for note in found[0].report["notes"])
+
+
 def test_texture_needs_colours_and_a_normal_map_normals(views: ViewSet) -> None:
     mesh = meshopt.Mesh(torch.eye(3), torch.tensor([[0, 1, 2]], dtype=torch.int32))
     with pytest.raises(InputError, match="the views have no colours"):

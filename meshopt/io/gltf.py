@@ -12,7 +12,6 @@ import torch
 from meshopt import __version__
 from meshopt.colorspace import srgb_to_linear
 from meshopt.io.mesh_arrays import MeshArrays, SplitVertices, TextureArrays, split_vertices
-from meshopt.io.png import encode_png
 from meshopt.tangents import tangents
 
 _ARRAY_BUFFER, _ELEMENT_BUFFER = 34962, 34963
@@ -24,7 +23,7 @@ def encode_glb(mesh: MeshArrays) -> bytes:
     """glTF 2.0, binary, images inside."""
     buffer = _Buffer()
     tree = _tree(mesh, buffer)
-    images = _images(mesh.texture)
+    images = mesh.texture.pngs if mesh.texture else {}
     if images:
         tree["images"] = [
             {"name": part, "mimeType": "image/png", "bufferView": buffer.add(blob)} for part, blob in images.items()
@@ -40,7 +39,7 @@ def encode_gltf(mesh: MeshArrays, name: str, beside: str) -> dict[str, bytes]:
     """glTF 2.0 as text; `name`.gltf first, then its buffer and images, whose names begin with `beside`."""
     buffer = _Buffer()
     tree = _tree(mesh, buffer)
-    images = {f"{beside}_{part}.png": blob for part, blob in _images(mesh.texture).items()}
+    images = {f"{beside}_{part}.png": blob for part, blob in mesh.texture.pngs.items()} if mesh.texture else {}
     if images:
         tree["images"] = [{"uri": image} for image in images]
     tree["buffers"] = [{"uri": f"{beside}.bin", "byteLength": len(buffer.data)}]
@@ -122,7 +121,7 @@ def _indices(faces: np.ndarray, buffer: _Buffer) -> int:
 
 
 def _material(texture: TextureArrays) -> dict[str, Any]:
-    """Image 0 is the colour, 1 the normal map."""
+    """Image 0 is the colour, 1 the normal map, in the order of `TextureArrays.pngs`."""
     surface: dict[str, Any] = {
         "name": "surface",
         "pbrMetallicRoughness": {
@@ -139,16 +138,6 @@ def _material(texture: TextureArrays) -> dict[str, Any]:
         "textures": [{"sampler": 0, "source": image} for image in range(1 if texture.normals is None else 2)],
         "samplers": [{**sampler, "wrapT": _CLAMP_TO_EDGE}],
     }
-
-
-def _images(texture: TextureArrays | None) -> dict[str, bytes]:
-    """PNG files by what they hold, in the order of `_material`."""
-    if texture is None:
-        return {}
-    images = {"color": encode_png(texture.color)}
-    if texture.normals is not None:
-        images["normal"] = encode_png(texture.normals)
-    return images
 
 
 def _json(tree: dict[str, Any]) -> bytes:

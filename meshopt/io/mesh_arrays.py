@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int, Int32, UInt8
 
+from meshopt.io.png import encode_png
 from meshopt.mesh import Mesh, Texture, distinct_corners
 from meshopt.shading import shading
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TextureArrays:
     """A texture as files hold it."""
 
@@ -23,8 +25,14 @@ class TextureArrays:
     roughness: float
     metallic: float
 
+    @cached_property
+    def pngs(self) -> dict[str, bytes]:
+        """Image files by what they hold: color, and normal where there is a map."""
+        images = {"color": self.color, "normal": self.normals}
+        return {part: encode_png(image) for part, image in images.items() if image is not None}
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class MeshArrays:
     """A mesh as files hold it: user units, distinct float32 positions, unit normals, sRGB colours.
 

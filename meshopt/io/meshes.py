@@ -6,6 +6,7 @@ The writers are our own, so that the bytes depend on the mesh alone. +Y is up an
 from __future__ import annotations
 
 import re
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from jaxtyping import Bool, Float, Float32, Int
 from meshopt.errors import InputError
 from meshopt.io.files import write_files
 from meshopt.io.gltf import encode_glb, encode_gltf
-from meshopt.io.mesh_arrays import mesh_arrays
+from meshopt.io.mesh_arrays import MeshArrays, mesh_arrays
 from meshopt.io.mesh_parts import READABLE, Part, read_parts
 from meshopt.io.obj import encode_obj
 from meshopt.io.ply import encode_ply
@@ -52,7 +53,11 @@ def encode_files(
     Points become `point * scale + offset`. A texture goes into glb, gltf and obj, and without one the vertex colours:
     linear in glb and gltf, as they want them, sRGB in obj; ply has vertex colours alone, as sRGB.
     """
-    arrays = mesh_arrays(mesh, scale, offset)
+    return encode_arrays(mesh_arrays(mesh, scale, offset), kind, stem)
+
+
+def encode_arrays(arrays: MeshArrays, kind: str, stem: str = "mesh") -> dict[str, bytes]:
+    """`encode_files` of a mesh that is to be written in several formats: what they share is made once."""
     if kind == "gltf":
         return encode_gltf(arrays, stem, _beside(stem))
     if kind == "obj":
@@ -129,8 +134,11 @@ def _all_of(arrays: list[Float[np.ndarray, "_ 3"] | None]) -> Float[np.ndarray, 
 
 
 def _beside(stem: str) -> str:
-    """How the names of files beside a mesh begin: whatever means something to MTL or on some system is replaced."""
-    return re.sub(r"[^\w.-]|^[.-]", "_", stem)
+    """How the names of files beside a mesh begin: whatever means something to MTL or on some system is replaced, and
+    a number added, so that meshes with different names share none.
+    """
+    plain = re.sub(r"[^\w.-]|^[.-]", "_", stem)
+    return plain if plain == stem else f"{plain}_{zlib.crc32(stem.encode(errors='surrogatepass')):08x}"
 
 
 def _welded(

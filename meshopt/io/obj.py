@@ -6,7 +6,6 @@ import numpy as np
 
 from meshopt import __version__
 from meshopt.io.mesh_arrays import MeshArrays, TextureArrays
-from meshopt.io.png import encode_png
 
 
 def encode_obj(mesh: MeshArrays, name: str, beside: str) -> dict[str, bytes]:
@@ -43,10 +42,9 @@ def _material(texture: TextureArrays, beside: str) -> dict[str, bytes]:
     shine = 1000 * (1 - texture.roughness) ** 2
     lines = ["newmtl surface", "Ka 1 1 1", "Kd 1 1 1", "Ks 0.04 0.04 0.04", f"Ns {shine:.6g}", "d 1", "illum 2"]
     lines += [f"Pr {texture.roughness:.6g}", f"Pm {texture.metallic:.6g}", f"map_Kd {beside}_color.png"]
-    images = {f"{beside}_color.png": encode_png(texture.color)}
     if texture.normals is not None:
         lines.append(f"norm {beside}_normal.png")
-        images[f"{beside}_normal.png"] = encode_png(texture.normals)
+    images = {f"{beside}_{part}.png": blob for part, blob in texture.pngs.items()}
     return {f"{beside}.mtl": _lines(*lines), **images}
 
 

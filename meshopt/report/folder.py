@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from meshopt.config import Config, dump_config
+from meshopt.config import Config, OutputConfig, dump_config
 from meshopt.errors import InputError
 from meshopt.io.files import check_folder, staged_folder
-from meshopt.io.meshes import FORMATS, encode_files, file_names
+from meshopt.io.mesh_arrays import MeshArrays, mesh_arrays
+from meshopt.io.meshes import FORMATS, encode_arrays, file_names
 from meshopt.io.png import encode_png
 from meshopt.mesh import Mesh
 from meshopt.report.plot import draw_curves
@@ -51,6 +52,17 @@ class Result(Protocol):
     def textured(self) -> Textured | None: ...
 
 
+def check_mesh_stays(mesh: str | Path, folder: str | Path, output: OutputConfig) -> None:
+    """Raises InputError where writing a result into the folder would remove the mesh that it is made from.
+
+    One that is written again, as a file of its own name with all of its faces, may be replaced.
+    """
+    mesh = Path(mesh).expanduser()
+    again = output.faces is None and mesh.suffix.lower().removeprefix(".") in output.formats
+    if mesh.name in RESULT_FILES and not again and mesh.parent.resolve() == Path(folder).resolve():
+        raise InputError(f"{mesh}: is in --output {folder}, where the result would replace it; expected another folder")
+
+
 def check_result_folder(folder: str | Path, overwrite: bool = False) -> None:
     """Raises InputError where `write_result` would refuse or fail at once; changes nothing."""
     if not str(folder).strip():
@@ -71,7 +83,8 @@ def write_result(result: Result, folder: str | Path, overwrite: bool = False, pl
     folder = Path(folder)
     check_result_folder(folder, overwrite)
     pictures = ["preview.png", *(["curves.png"] if plot else [])]
-    data = {**encode_meshes(result), **encode_texture(result.textured)}
+    arrays = mesh_arrays(result.mesh, result.views.scale, result.views.offset)
+    data = {**encode_meshes(arrays, result.config.output.formats), **encode_texture(arrays, result.textured)}
     files = [*data, "report.json", *pictures, "config.yaml"]
     record = {**result.report, "curves": rounded_curves(result.curves), "files": files}
     with staged_folder(folder, RESULT_FILES, overwrite) as staging:
@@ -87,22 +100,20 @@ def write_result(result: Result, folder: str | Path, overwrite: bool = False, pl
     return tuple(folder / name for name in files)
 
 
-def encode_meshes(result: Result) -> dict[str, bytes]:
-    """The mesh in the user's units, in all formats asked for: bytes by file name."""
-    scale, offset = result.views.scale, result.views.offset
+def encode_meshes(arrays: MeshArrays, formats: Sequence[str]) -> dict[str, bytes]:
+    """A mesh in all the formats: bytes by file name."""
     files: dict[str, bytes] = {}
-    for kind in dict.fromkeys(result.config.output.formats):
-        files |= encode_files(result.mesh, kind, scale=scale, offset=offset)
+    for kind in dict.fromkeys(formats):
+        files |= encode_arrays(arrays, kind)
     return files
 
 
-def encode_texture(textured: Textured | None) -> dict[str, bytes]:
+def encode_texture(arrays: MeshArrays, textured: Textured | None) -> dict[str, bytes]:
     """The texture's images, and those of where it comes from, by file name."""
-    if textured is None or textured.mesh.texture is None:
+    if arrays.texture is None or textured is None:
         return {}
-    texture = textured.mesh.texture
-    images = {"color": texture.color, "normal": texture.normals, "confidence": textured.confidence}
-    files = {f"texture/{name}.png": encode_png(i.cpu().numpy()) for name, i in images.items() if i is not None}
+    files = {f"texture/{name}.png": blob for name, blob in arrays.texture.pngs.items()}
+    files["texture/confidence.png"] = encode_png(textured.confidence.cpu().numpy())
     return files | {"texture/source.png": encode_png(textured.source.cpu().numpy(), source_palette())}
 
 

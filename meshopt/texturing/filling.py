@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.sparse import csr_matrix, diags
-from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import spsolve
+from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
+
+from meshopt.harmonic import harmonic, unreached
 
 
 def fill(
@@ -25,15 +25,9 @@ def fill(
         return values
     if not known.any():
         raise ValueError("no value is known")
-    result, fixed = values.astype(np.float64), known.copy()
-    _, part = connected_components(adjacency, directed=False)
-    lost = ~np.bincount(part, known, part.max() + 1).astype(bool)[part]
+    lost = unreached(known, adjacency)
     if lost.any():
         _, closest = cKDTree(points[known]).query(points[lost])
-        result[lost], fixed[lost] = result[np.flatnonzero(known)[closest]], True
-    free = ~fixed
-    if free.any():
-        laplacian = (diags(np.asarray(adjacency.sum(1)).ravel()) - adjacency).tocsr()[free]
-        right = -laplacian[:, fixed] @ result[fixed]
-        result[free] = np.asarray(spsolve(laplacian[:, free].tocsc(), right)).reshape(-1, values.shape[1])
-    return result
+        values = values.copy()
+        values[lost] = values[np.flatnonzero(known)[closest]]
+    return harmonic(values, known | lost, adjacency)

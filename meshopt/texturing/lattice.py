@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse import csr_matrix
 
+from meshopt.harmonic import links
 from meshopt.mesh import Mesh, vertex_normals
 from meshopt.texturing.atlas import Atlas
 
@@ -36,12 +37,7 @@ class Lattice:
 
     def adjacency(self) -> csr_matrix:
         """1 where two points share an edge."""
-        i, j = np.concatenate([self.faces[:, [0, 1]], self.faces[:, [1, 2]], self.faces[:, [2, 0]]]).T
-        size = len(self.points)
-        links = coo_matrix((np.ones(len(i), np.float32), (i, j)), shape=(size, size)).tocsr()
-        links = (links + links.T).tocsr()
-        links.data[:] = 1.0
-        return links
+        return links(self.faces, len(self.points))
 
 
 def make_lattice(mesh: Mesh, atlas: Atlas, longest: float) -> Lattice:

@@ -173,6 +173,12 @@ def test_names_beside_a_mesh_need_no_quotes(kind: str, stem: str, bumpy_box: Mes
     assert len(load_mesh(tmp_path / f"{stem}.{kind}").faces) == len(bumpy_box.faces)
 
 
+@pytest.mark.parametrize("kind", ["gltf", "obj"])
+def test_names_beside_meshes_with_different_names_differ(kind: str) -> None:
+    stems = ["a b", "a_b", "a-b", "a/b", ".a b", "_a b"]
+    assert len({name for stem in stems for name in file_names(kind, stem)}) == len(stems) * len(file_names(kind))
+
+
 def test_without_normals_there_is_no_normal_image(box: Mesh) -> None:
     assert list(encode_files(box, "obj")) == ["mesh.obj", "mesh.mtl", "mesh_color.png"]
     assert list(encode_files(box, "gltf")) == ["mesh.gltf", "mesh.bin", "mesh_color.png"]

@@ -31,12 +31,13 @@ def test_corners_have_vertex_place_and_normal(box: Mesh) -> None:
 
 def test_material(bumpy_box: Mesh) -> None:
     files = encode_files(bumpy_box, "obj", "my box")
-    assert list(files) == ["my box.obj", "my_box.mtl", "my_box_color.png", "my_box_normal.png"]
-    assert _rows(files["my box.obj"].decode(), "mtllib").tolist() == [["my_box.mtl"]]
+    beside = "my_box_a6b0018f"
+    assert list(files) == ["my box.obj", *(f"{beside}{end}" for end in (".mtl", "_color.png", "_normal.png"))]
+    assert _rows(files["my box.obj"].decode(), "mtllib").tolist() == [[f"{beside}.mtl"]]
     assert _rows(files["my box.obj"].decode(), "usemtl").tolist() == [["surface"]]
-    lines = dict(line.split(" ", 1) for line in files["my_box.mtl"].decode().splitlines())
+    lines = dict(line.split(" ", 1) for line in files[f"{beside}.mtl"].decode().splitlines())
     assert lines["newmtl"] == "surface"
-    assert lines["map_Kd"] == "my_box_color.png"
-    assert lines["norm"] == "my_box_normal.png"
+    assert lines["map_Kd"] == f"{beside}_color.png"
+    assert lines["norm"] == f"{beside}_normal.png"
     assert (float(lines["Pr"]), float(lines["Pm"])) == (0.8, 0.0)
     assert lines["Kd"] == "1 1 1"  # it multiplies the image

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -81,9 +83,18 @@ def test_spreading_is_linear_along_a_strip(sphere):
     assert float(filled.abs().max()) <= 1.0
 
 
-def test_without_any_colour_everything_is_grey(on_surface, views):
-    from dataclasses import replace
+def test_a_view_without_trust_gives_no_colour(on_surface, views):
+    trust = torch.ones(len(views))
+    trust[0] = 0
+    red = views.rgb.clone()
+    red[0] = torch.tensor([1.0, 0, 0])
+    given = replace(views, rgb=red)
+    for weights, same in ((trust, True), (None, False)):
+        colors = [blend_colors(raster.get("cpu"), on_surface, v, weights) for v in (given, views)]
+        assert torch.equal(*colors) == same
 
+
+def test_without_any_colour_everything_is_grey(on_surface, views):
     colors = blend_colors(raster.get("cpu"), on_surface, replace(views, rgb=None))
     assert torch.equal(colors, torch.full_like(colors, 0.7))
 
