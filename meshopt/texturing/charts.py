@@ -107,7 +107,7 @@ def _layers(charts: Charts, pairs: np.ndarray) -> np.ndarray:
     done = np.zeros(size, bool)
     for chart in np.unique(charts.chart[pairs[:, 0]]):
         start = int(np.argmax(charts.chart == chart))
-        order, before = breadth_first_order(joined, start, directed=False)
+        order, before = breadth_first_order(joined, start)  # symmetric, so that directions do not matter
         for face in order:
             others = against.indices[against.indptr[face] : against.indptr[face + 1]]
             used = set(layer[others[done[others]]].tolist())

@@ -19,7 +19,7 @@ from meshopt.texturing.atlas import Atlas, overlapping
 from meshopt.texturing.box_charts import box_pieces
 from meshopt.texturing.charts import Charts, Pieces, connected, separated, signed_areas, to_area
 from meshopt.texturing.fairing import faired
-from meshopt.texturing.packing import pack
+from meshopt.texturing.packing import likely_coverage, pack, upright
 from meshopt.texturing.xatlas_process import packed, unpacked
 
 CHILD = Path(__file__).with_name("xatlas_process.py")
@@ -129,9 +129,11 @@ def _atlas(points: np.ndarray, faces: np.ndarray, pieces: Pieces, room: tuple[in
 def _packed(charts: Charts, size: int, padding: int) -> tuple[np.ndarray, tuple[str, ...]]:
     """The charts' points in the texture, v down, apart by `padding` or by less where they need the room."""
     best, fullest, best_gap = None, -1.0, padding
-    gap = padding
+    charts, gap = replace(charts, points=upright(charts)), padding
     while True:
-        placed = pack(charts, size, gap)
+        likely = [likely_coverage(charts, size, g) for g in (gap, gap // 2)]
+        hopeless = likely[0] < SPARSE / 2 and likely[1] > MUCH * likely[0]
+        placed = None if hopeless else pack(charts, size, gap)
         if placed is not None:
             share = float(signed_areas(placed[charts.faces]).sum())
             if share > fullest * MUCH:
