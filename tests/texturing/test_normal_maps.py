@@ -31,8 +31,9 @@ def _map(
     """The map; `normals` [V,H,W,3] of the views, by default nothing known."""
     assert views.rgb is not None
     observer = Observer(detail or mesh, views, linear_images(views.rgb))
-    lattice = make_lattice(mesh, atlas, 3 * float(observer.pixels.min()))
-    lattice = onto(lattice, detail) if detail else lattice
+    step = 3 * float(observer.pixels.min())
+    lattice = make_lattice(mesh, atlas, step)
+    lattice = onto(lattice, detail, step) if detail else lattice
     texels = Texels(torch.from_numpy(lattice.uv), torch.from_numpy(lattice.uv_faces), SIZE)
     shown = observer.showing(np.zeros((*views.masks.shape, 3)) if normals is None else normals)
     return bake_normals(mesh, atlas, lattice, shown, np.ones(len(views)), texels)
