@@ -19,6 +19,7 @@ from meshopt.texturing.texels import Texels
 
 SHARPNESS = 4  # power of the weights that detail is blended with
 KNOWN = 0.05  # sum over the views of how sure they are, from which on a colour is taken as it is; less of it fades
+MOSTLY = 0.5  # of a colour
 LEVEL_RADIUS = 0.08  # scene units: how far around a point views are levelled
 NOWHERE, FILLED, FIRST_VIEW = 0, 1, 2  # values of the map of sources
 
@@ -29,7 +30,7 @@ class Levels:
 
     `exposure` is each view's gain, `trust` how much it counts (1 is usual), `ratio` what its colours, times exposure,
     are to be multiplied with; `filled` are the colours that the texture fades into where all views together are less
-    sure than `known`.
+    sure than `known`. `seen` is the share of the surface's area whose colours are mostly views'.
     """
 
     exposure: Float[np.ndarray, "V 3"]
@@ -37,6 +38,7 @@ class Levels:
     ratio: Float32[np.ndarray, "V P 3"]
     filled: Float[np.ndarray, "P 3"]
     known: float
+    seen: float
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,6 @@ class Baked:
     source: UInt8[np.ndarray, "T T"]
     confidence: UInt8[np.ndarray, "T T"]
 
-    @property
-    def seen(self) -> float:
-        """Share of the texels with a colour that have it from a view."""
-        return float((self.source >= FIRST_VIEW).sum() / max(1, (self.source != NOWHERE).sum()))
-
 
 def find_levels(lattice: Lattice, observer: Observer, trust: Float[np.ndarray, " V"]) -> Levels:
     """Evens out the views of a surface, and fills in what none sees. Raises InputError where none sees anything."""
@@ -68,7 +65,8 @@ def find_levels(lattice: Lattice, observer: Observer, trust: Float[np.ndarray, "
     if not total.any():
         raise InputError("no view sees the surface of the mesh from its front: check the cameras (--rig)")
     known = min(KNOWN, float(total.max()) / 2)
-    return Levels(exposure, trust, ratio, fill(consensus, total > known, adjacency, lattice.points), known)
+    filled = fill(consensus, total > known, adjacency, lattice.points)
+    return Levels(exposure, trust, ratio, filled, known, lattice.share(total > MOSTLY * known))
 
 
 def bake(lattice: Lattice, observer: Observer, levels: Levels, texels: Texels) -> Baked:
@@ -89,7 +87,7 @@ def bake(lattice: Lattice, observer: Observer, levels: Levels, texels: Texels) -
             np.zeros(inside.shape, np.uint8),
         )
         images[0][inside] = np.clip(share * mixed + (1 - share) * values[:, 6:9], 0, 1)
-        shown = share[:, 0] > 0.5
+        shown = share[:, 0] > MOSTLY
         images[1][inside] = np.where(shown, FIRST_VIEW + seen.weight.argmax(0), FILLED)
         images[2][inside] = np.where(shown, np.round(255 * seen.sure.max(0)), 0)
         return images

@@ -35,6 +35,12 @@ class Lattice:
     uv_faces: Int[np.ndarray, "S 3"]
     point_of: Int[np.ndarray, " Q"]
 
+    def share(self, chosen: Bool[np.ndarray, " P"]) -> float:
+        """Of the surface's area that belongs to some of its points."""
+        a, b, c = (self.points[self.faces[:, k]] for k in range(3))
+        area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+        return float((area * chosen[self.faces].mean(1)).sum() / max(float(area.sum()), 1e-300))
+
     def adjacency(self) -> csr_matrix:
         """1 where two points share an edge."""
         return links(self.faces, len(self.points))

@@ -16,7 +16,7 @@ from meshopt.config import TextureConfig
 from meshopt.errors import InputError
 from meshopt.mesh import Mesh, Texture
 from meshopt.texturing.atlas import Atlas, figures
-from meshopt.texturing.baking import NOWHERE, Baked, Levels, bake, find_levels, linear_images, srgb_bytes
+from meshopt.texturing.baking import NOWHERE, Levels, bake, find_levels, linear_images, srgb_bytes
 from meshopt.texturing.detail import onto
 from meshopt.texturing.fitting import fitted
 from meshopt.texturing.lattice import make_lattice
@@ -112,8 +112,8 @@ def _textured(
         mesh=replace(mesh, texture=found),
         source=torch.from_numpy(baked.source),
         confidence=torch.from_numpy(baked.confidence),
-        figures=_figures(atlas, mesh, baked, levels, settings.size),
-        notes=(*notes, *atlas.notes, *_little_seen(baked.seen)),
+        figures=_figures(atlas, mesh, levels, settings.size),
+        notes=(*notes, *atlas.notes, *_little_seen(levels.seen)),
     )
 
 
@@ -153,13 +153,13 @@ def _sound(mesh: Mesh, name: str) -> Mesh:
     return replace(mesh, vertices=torch.where(used, mesh.vertices, mesh.vertices[index[0, 0]]))
 
 
-def _figures(atlas: Atlas, mesh: Mesh, baked: Baked, levels: Levels, size: int) -> dict[str, Any]:
+def _figures(atlas: Atlas, mesh: Mesh, levels: Levels, size: int) -> dict[str, Any]:
     """For the report; docs/report.md lists the keys."""
     return {
         "size": size,
         "method": atlas.method,
         **asdict(figures(atlas, mesh.vertices)),
-        "seen": baked.seen,
+        "seen": levels.seen,
         "exposure": [[round(float(gain), 4) for gain in row] for row in levels.exposure],
         "trust": [round(float(value), 4) for value in levels.trust],
     }
