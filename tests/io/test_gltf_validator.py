@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import torch
 
 from meshopt.io.meshes import save_mesh
 from meshopt.mesh import Mesh
+from meshopt.shading import creased
 
 MODULES = os.environ.get("MESHOPT_NODE_MODULES") or os.environ.get("NODE_PATH") or "."
 NODE = shutil.which("node")
@@ -49,11 +51,13 @@ def _mesh(name: str, box: Mesh, bumpy_box: Mesh) -> Mesh:
         return Mesh(box.vertices, box.faces)
     if name == "colored":
         return Mesh(box.vertices, box.faces, box.vertices.abs())
+    if name == "creased":
+        return replace(bumpy_box, shading=creased(box.vertices, box.faces))
     return box if name == "textured" else bumpy_box
 
 
 @pytest.mark.parametrize("kind", ["glb", "gltf"])
-@pytest.mark.parametrize("name", ["plain", "colored", "textured", "bumpy"])
+@pytest.mark.parametrize("name", ["plain", "colored", "textured", "bumpy", "creased"])
 def test_no_errors_and_no_warnings(kind: str, name: str, box: Mesh, bumpy_box: Mesh, tmp_path: Path) -> None:
     path = tmp_path / f"Löwe 1.{kind}"
     save_mesh(_mesh(name, box, bumpy_box), path, scale=0.1, offset=(1.0, 2.0, 3.0))

@@ -92,9 +92,7 @@ def test_source_is_the_view_that_sees_best(scenes: ModuleType) -> None:
     assert (baked.source[clear] == FIRST_VIEW + facing.argmax(-1)[clear]).all()
     # a sphere's zones go with their height
     shown = np.abs(points[inside & (baked.source >= FIRST_VIEW)][:, 1])
-    assert levels.seen == pytest.approx(
-        np.quantile(shown, 0.999) / 0.8, abs=0.03
-    )
+    assert levels.seen == pytest.approx(np.quantile(shown, 0.999) / 0.8, abs=0.03)
     assert 0.8 < levels.seen < 1
     frontal = inside & (best > 0.98)
     assert baked.confidence[frontal].min() > 230
