@@ -15,6 +15,7 @@ from .rigs import View
 
 SUPERSAMPLE = 4  # samples per pixel and axis
 THREADS = 2
+SLAB = 8  # rows of a picture, or planes of a grid, that a thread does at a time
 GRID = 160  # points per axis of the distance grid that speeds up the rays and gives the ambient occlusion
 
 
@@ -27,10 +28,13 @@ class Picture:
     alpha: np.ndarray  # [H, W]
 
 
-def in_slabs(work: Callable[[int, int], None], count: int, slab: int = 8) -> None:
-    """Calls work(first, last) for slabs of range(count) on a few threads; `work` must release the GIL."""
+def in_slabs(work: Callable[[int, int], None], count: int, slab: int = SLAB, which: slice = slice(None)) -> None:
+    """Calls work(first, last) for the slabs of range(count), or `which` of them, on a few threads.
+
+    `work` must release the GIL.
+    """
     with ThreadPoolExecutor(THREADS) as pool:
-        jobs = [pool.submit(work, first, min(first + slab, count)) for first in range(0, count, slab)]
+        jobs = [pool.submit(work, first, min(first + slab, count)) for first in range(0, count, slab)[which]]
         for job in jobs:
             job.result()
 
@@ -57,8 +61,11 @@ class Scene:
         in_slabs(work, size)
         return values
 
-    def render(self, view: View, size: int) -> Picture:
-        """The object from one camera, size x size pixels; normals are averaged per pixel and renormalised."""
+    def render(self, view: View, size: int, which: slice = slice(None)) -> Picture:
+        """The object from one camera, size x size pixels; normals are averaged per pixel and renormalised.
+
+        Where `which` picks some of the slabs of SLAB rows, the others stay empty.
+        """
         out = np.zeros((size, size, 7))
         s, camera, grid = self.sample, view.matrix(), self.grid
         spacing = 2.0 / (GRID - 1)
@@ -79,7 +86,7 @@ class Scene:
                 SUPERSAMPLE,
             )
 
-        in_slabs(work, size)
+        in_slabs(work, size, which=which)
         hits = out[..., :1]
         normal = out[..., 1:4] / np.maximum(np.sqrt((out[..., 1:4] ** 2).sum(-1, keepdims=True)), 1e-12)
         return Picture(out[..., 4:7] / np.maximum(hits, 1.0), normal, hits[..., 0] / SUPERSAMPLE**2)
