@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+from filelock import FileLock
 from jaxtyping import install_import_hook
+from numba.core.caching import IndexDataCacheFile
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,6 +26,32 @@ def checked_modules() -> list[str]:
 # before anything imports meshopt
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # an int is a float, too
 _hook = install_import_hook(checked_modules(), CHECKER)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One process at a time puts kernels into numba's cache.
+
+    Otherwise two that save one kernel for different types at once may give both the same file.
+    """
+    if not hasattr(config, "workerinput"):  # not one of pytest-xdist's
+        return
+    lock = FileLock(config.cache.mkdir("meshopt") / "kernels.lock")
+    save = IndexDataCacheFile.save
+
+    def locked(self: IndexDataCacheFile, key: Any, data: Any) -> None:
+        with lock:
+            save(self, key, data)
+
+    IndexDataCacheFile.save = locked
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_torch_thread() -> Iterator[None]:
+    """For small tensors, threads that wait for each other cost more than they give."""
+    from meshopt import parallel
+
+    with parallel.single_torch():
+        yield
 
 
 @pytest.fixture(scope="session")

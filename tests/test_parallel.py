@@ -125,9 +125,13 @@ def test_a_forked_child_has_a_pool_of_its_own():
 
 def test_torch_is_alone_for_a_while_and_then_as_before():
     before = torch.get_num_threads()
-    with parallel.single_torch():
-        assert torch.get_num_threads() == 1
-    assert torch.get_num_threads() == before
-    with pytest.raises(KeyError), parallel.single_torch():
-        raise KeyError
-    assert torch.get_num_threads() == before
+    try:
+        torch.set_num_threads(2)
+        with parallel.single_torch():
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+        with pytest.raises(KeyError), parallel.single_torch():
+            raise KeyError
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

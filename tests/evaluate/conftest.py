@@ -45,15 +45,6 @@ def view_set(cameras: tuple[Camera, ...], solid: Solid, size: int = SIZE) -> Vie
     return ViewSet(cameras, normals, masks, rgb)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    """Waiting for each other's threads takes longer than pictures so small."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 RIGS = {
     "four": load_rig("unique3d").cameras(),
     "six": load_rig("wonder3d").cameras(),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from meshopt import parallel, raster
+from meshopt import raster
 from meshopt.cameras import Camera
 from meshopt.config import InitialConfig
 from meshopt.initial import InitialMesh, initial_mesh
@@ -130,13 +130,6 @@ class Studio:
         normals[number, rows, columns] = 0
         masks[number, rows, columns] = 0
         return replace(views, normals=normals, masks=masks)
-
-
-@pytest.fixture(autouse=True, scope="package")
-def one_torch_thread() -> Iterator[None]:
-    """For small tensors, threads that wait for each other cost more than they give."""
-    with parallel.single_torch():
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""One torch thread: for small tensors, threads that wait for each other cost more than they give. Shared scenes."""
+"""Shared scenes, and fake rasteriser packages."""
 
 import importlib.machinery
 import importlib.util
@@ -8,14 +8,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-from meshopt import parallel
-
-
-@pytest.fixture(autouse=True, scope="package")
-def one_torch_thread() -> Iterator[None]:
-    with parallel.single_torch():
-        yield
 
 
 @pytest.fixture(scope="session")

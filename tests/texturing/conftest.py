@@ -1,22 +1,13 @@
-"""One torch thread, and the scenes that several tests look at."""
+"""The scenes that several tests look at."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-from meshopt import parallel
-
-
-@pytest.fixture(autouse=True, scope="package")
-def one_torch_thread() -> Iterator[None]:
-    with parallel.single_torch():
-        yield
 
 
 @pytest.fixture(scope="session")
