@@ -76,7 +76,7 @@ def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     if suffix in FLOAT_SUFFIXES or not path.is_file() or path.stat().st_size == 0:
         height, width = read_image(path, max_pixels).shape
         return width, height
-    with _reading(path), Pillow.open(path) as image:
+    with reading(path), Pillow.open(path) as image:
         check_size(path, *image.size, max_pixels)
         turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
         return image.size[::-1] if turned else image.size
@@ -92,8 +92,8 @@ def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Turns what goes wrong in decoding into one sentence."""
+def reading(path: Path | str) -> Iterator[None]:
+    """Turns what goes wrong in decoding into one sentence, an InputError that begins with `path`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
@@ -113,7 +113,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def _read_integer(path: Path, max_pixels: int) -> Picture:
-    with _reading(path), Pillow.open(path) as image:
+    with reading(path), Pillow.open(path) as image:
         check_size(path, *image.size, max_pixels)
         image.load()
         if _png_depth(path) == 16:  # Pillow has checked the file, but would keep 8 bits of it

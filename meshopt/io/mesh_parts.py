@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,46 +14,107 @@ from jaxtyping import Float, Int
 
 from meshopt.colorspace import linear_to_srgb
 from meshopt.errors import InputError
+from meshopt.io.gltf_files import GltfFile, open_gltf
+from meshopt.io.materials import PLAIN, Material
+from meshopt.io.mtl import PLAIN_MTL, MtlMaterial, read_materials
 
 READABLE = (".glb", ".gltf", ".obj", ".ply", ".stl", ".off")
 
 
 @dataclass(frozen=True)
 class Part:
-    """A mesh of a file, in place. Colours (sRGB) and normals (of any length) are the vertices', where there are."""
+    """A mesh of a file, in place. Colours (sRGB) and normals (of any length) are the vertices', where there are.
+
+    So is `uv`, the place on the material's image (v down); it and the `material` are read where that is asked for.
+    """
 
     vertices: Float[np.ndarray, "N 3"]
     faces: Int[np.ndarray, "F 3"]
     colors: Float[np.ndarray, "N 3"] | None
     normals: Float[np.ndarray, "N 3"] | None
+    material: Material = PLAIN
+    uv: Float[np.ndarray, "N 2"] | None = None
 
 
-def read_parts(path: Path) -> list[Part]:
-    """Every mesh in the file that has faces."""
+Paint = tuple[Float[np.ndarray, "N 3"] | None, Material, Float[np.ndarray, "N 2"] | None]  # as the fields of a Part
+
+
+def read_parts(path: Path, materials: bool = False) -> list[Part]:
+    """Every mesh in the file that has faces; with `materials`, what glTF and OBJ say of them, too.
+
+    Images are not read: a Material does that when it is asked to.
+    """
     import trimesh
 
-    suffix = path.suffix.lower()
+    suffix, folder = path.suffix.lower(), _Folder(path)
     options = {} if suffix in (".stl", ".off") else {"skip_materials": True}
     try:
-        tree = _gltf_tree(path) if suffix in (".glb", ".gltf") else None
-        scene = trimesh.load_scene(path, process=False, resolver=_Folder(path), **options)
+        gltf = open_gltf(path, folder.get) if suffix in (".glb", ".gltf") else None
+        library = _library(path, folder) if materials and suffix == ".obj" else {}
+        if library:
+            folder, options = _Names(path, list(library)), {}
+        scene = trimesh.load_scene(path, process=False, resolver=folder, **options)
         normals = {id_: _given_normals(mesh) for id_, mesh in scene.geometry.items()}
-        placed = [_placed(scene, node, normals) for node in scene.graph.nodes_geometry]
-        placed = [(mesh, up) for mesh, up in placed if isinstance(mesh, trimesh.Trimesh) and len(mesh.faces)]
-        if tree is None:
-            colors = [_vertex_colors(mesh.visual) for mesh, _ in placed]
-        else:
-            _check_extensions(tree, [np.asarray(mesh.vertices) for mesh, _ in placed], path)
-            colors = _gltf_colors(tree, [mesh.visual for mesh, _ in placed])
+        placed = [(*_placed(scene, node, normals), scene.graph[node][1]) for node in scene.graph.nodes_geometry]
+        placed = [item for item in placed if isinstance(item[0], trimesh.Trimesh) and len(item[0].faces)]
+        if gltf is not None:
+            _check_extensions(gltf.tree, [np.asarray(mesh.vertices) for mesh, _, _ in placed], path)
+        paints = _paints(scene, [(mesh.visual, name) for mesh, _, name in placed], gltf, library, materials)
     except InputError:
         raise
     except Exception as error:  # trimesh lets anything through, from KeyError to struct.error
         words = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: cannot be read as a mesh ({type(error).__name__}: {words})") from None
     return [
-        Part(np.asarray(mesh.vertices), np.asarray(mesh.faces, np.int64), color, up)
-        for (mesh, up), color in zip(placed, colors, strict=True)
+        Part(np.asarray(mesh.vertices), np.asarray(mesh.faces, np.int64), colors, up, material, uv)
+        for (mesh, up, _), (colors, material, uv) in zip(placed, paints, strict=True)
     ]
+
+
+def _paints(
+    scene: Any,
+    placed: list[tuple[Any, str]],
+    gltf: GltfFile | None,
+    library: Mapping[str, MtlMaterial],
+    materials: bool,
+) -> list[Paint]:
+    """Of meshes in place, given by their visuals and the names of their geometries."""
+    if gltf is None:
+        return [_obj_paint(visual, library) for visual, _ in placed]
+    if not materials:
+        return [(colors, PLAIN, None) for colors in _gltf_colors(gltf.tree, [visual for visual, _ in placed])]
+    found = _gltf_paints(scene, gltf)
+    return [found[name] for _, name in placed]
+
+
+def _obj_paint(visual: Any, library: Mapping[str, MtlMaterial]) -> Paint:
+    """Also of formats that have no materials, where the library is empty."""
+    if not library or visual.kind != "texture":
+        return _vertex_colors(visual), PLAIN, None
+    found = library.get(getattr(visual.material, "name", None) or "", PLAIN_MTL)
+    uv = getattr(visual, "uv", None)
+    return None, found.material, None if uv is None else found.places(np.asarray(uv, np.float64))
+
+
+def _library(path: Path, folder: _Folder) -> dict[str, MtlMaterial]:
+    """An OBJ's materials; none where vertices have colours and no material an image, for trimesh gives either."""
+    found = read_materials(path, folder.get)
+    if any(item.material.image is not None for item in found.values()):
+        return found
+    colored = re.search(rb"^v(?:[ \t]+[-+.\deE]+){6}", path.read_bytes(), re.MULTILINE)
+    return {} if colored else found
+
+
+def _gltf_paints(scene: Any, gltf: GltfFile) -> dict[str, Paint]:
+    """By the names that trimesh gives to primitives, in whose order it makes its geometries."""
+    found = {}
+    for (name, mesh), look in zip(scene.geometry.items(), gltf.looks(), strict=True):
+        for rows in (look.uv, look.colors):
+            if rows is not None and len(rows) != len(mesh.vertices):
+                raise ValueError("a primitive has not as many texture coordinates or colours as vertices")
+        colors = None if look.colors is None else np.clip(look.colors, 0, 1) * look.material.factor
+        found[name] = (None if colors is None else linear_to_srgb(colors), look.material, look.uv)
+    return found
 
 
 def _given_normals(mesh: Any) -> Float[np.ndarray, "N 3"] | None:
@@ -96,15 +156,17 @@ class _Folder:
     __getitem__ = get
 
 
-def _gltf_tree(path: Path) -> dict[str, Any]:
-    """A glTF file's JSON."""
-    with path.open("rb") as file:
-        head = file.read(20)
-        text = file.read(struct.unpack_from("<I", head, 12)[0]) if head[:4] == b"glTF" else head + file.read()
-    tree = json.loads(text)
-    if not isinstance(tree, dict):
-        raise TypeError("its JSON is no object")
-    return tree
+class _Names(_Folder):
+    """In place of an OBJ's materials their names alone, by which trimesh then sorts the faces."""
+
+    def __init__(self, path: Path, names: list[str]) -> None:
+        super().__init__(path)
+        self.names = names
+
+    def get(self, name: str) -> bytes:
+        return "\n".join(f"newmtl {name}" for name in self.names).encode()
+
+    __getitem__ = get
 
 
 def _check_extensions(tree: dict[str, Any], shapes: list[np.ndarray], path: Path) -> None:

@@ -6,6 +6,7 @@ The writers are our own, so that the bytes depend on the mesh alone. +Y is up an
 from __future__ import annotations
 
 import re
+import warnings
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +15,15 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, Int
 
-from meshopt.errors import InputError
+from meshopt.errors import InputError, MeshoptWarning
 from meshopt.io.files import write_files
 from meshopt.io.gltf import encode_glb, encode_gltf
 from meshopt.io.mesh_arrays import MeshArrays, mesh_arrays
 from meshopt.io.mesh_parts import READABLE, Part, read_parts
 from meshopt.io.obj import encode_obj
 from meshopt.io.ply import encode_ply
-from meshopt.mesh import Mesh, Shading
+from meshopt.io.texture_sheets import needs_sheet, texture_sheet, vertex_colors
+from meshopt.mesh import Mesh, Shading, Texture
 from meshopt.shading import corner_shading, creased
 
 FORMATS = ("glb", "gltf", "obj", "ply")
@@ -80,26 +82,28 @@ def file_names(kind: str, stem: str = "mesh") -> tuple[str, ...]:
     return (f"{stem}.{kind}", *others.get(kind, ()))
 
 
-def load_mesh(path: str | Path) -> Mesh:
+def load_mesh(path: str | Path, textures: bool = False) -> Mesh:
     """The triangles of a mesh file, in the file's units, float32, vertices at equal positions made one.
 
     A scene's parts are put together where its transforms place them. The file's normals are kept; without any,
-    edges that bend by more than 50 degrees are creases. Vertex colours are kept, as sRGB, where there is no texture;
-    textures are not read. Raises InputError where the file cannot be read, has no faces, or
-    refers to files outside its folder.
+    edges that bend by more than 50 degrees are creases. Vertex colours are kept, as sRGB, where there is no texture.
+
+    With `textures`, the colours of glTF's and OBJ's materials are read: the images of all of them become one
+    (`meshopt.io.texture_sheets`), and what had to be changed for that is a MeshoptWarning. Without, no image is looked
+    at. Raises InputError where the file cannot be read, has no faces, or refers to files outside its folder, and with
+    `textures` where an image is missing or broken.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file, expected a mesh ({', '.join(READABLE)})")
     if path.suffix.lower() not in READABLE:
         raise InputError(f"{path}: cannot read '{path.suffix}' files, expected a mesh ({', '.join(READABLE)})")
-    parts = read_parts(path)
+    parts = read_parts(path, materials=textures)
     if not parts:
         raise InputError(f"{path}: has no faces, expected a triangle mesh")
     starts = np.cumsum([0, *(len(part.vertices) for part in parts[:-1])])
     vertices = np.concatenate([part.vertices for part in parts]).astype(np.float32)
     faces = np.concatenate([part.faces + start for part, start in zip(parts, starts, strict=True)])
-    colors = _all_of([part.colors for part in parts])
     if not np.isfinite(vertices).all():
         raise InputError(f"{path}: some vertices are NaN or infinite, expected finite coordinates")
     if faces.min() < 0 or faces.max() >= len(vertices):
@@ -108,12 +112,21 @@ def load_mesh(path: str | Path) -> Mesh:
     if not kept.any():
         raise InputError(f"{path}: all faces are without area, expected a triangle mesh")
     used, renumbered = np.unique(index[kept], return_inverse=True)
-    mesh = Mesh(
-        torch.from_numpy(vertices[used]),
-        torch.from_numpy(renumbered.reshape(-1, 3).astype(np.int32)),
-        None if colors is None else torch.from_numpy(colors[used].astype(np.float32)),
-    )
-    return replace(mesh, shading=_shading(mesh, parts, faces, kept))
+    mesh = Mesh(torch.from_numpy(vertices[used]), torch.from_numpy(renumbered.reshape(-1, 3).astype(np.int32)))
+    mesh = replace(mesh, shading=_shading(mesh, parts, faces, kept))
+    if textures and needs_sheet(parts):
+        return replace(mesh, texture=_texture(path, mesh, parts, kept))
+    colors = _all_of([vertex_colors(part) for part in parts])
+    return mesh if colors is None else replace(mesh, colors=torch.from_numpy(colors[used].astype(np.float32)))
+
+
+def _texture(path: Path, mesh: Mesh, parts: list[Part], kept: Bool[np.ndarray, " F"]) -> Texture:
+    """The parts' materials in one image; a MeshoptWarning for whatever that could not keep."""
+    cuts = np.cumsum([len(part.faces) for part in parts])[:-1]
+    sheet = texture_sheet(parts, np.split(kept, cuts), mesh.faces.numpy())
+    for note in sheet.notes:
+        warnings.warn(f"{path}: {note}", MeshoptWarning, stacklevel=3)
+    return sheet.texture
 
 
 def _shading(mesh: Mesh, parts: list[Part], faces: Int[np.ndarray, "F 3"], kept: Bool[np.ndarray, " F"]) -> Shading:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from meshopt.mesh import Mesh, Texture
 
@@ -109,3 +113,103 @@ def box() -> Mesh:
 def bumpy_box() -> Mesh:
     """The painted box with a normal map."""
     return painted_box(bumps=True)
+
+
+Look = dict[str, Any]
+
+
+@pytest.fixture
+def save_quads() -> Callable[..., None]:
+    """Writes a .gltf of squares beside each other, square i from (i, 0, 0) to (i + 1, 1, 0), facing +Z.
+
+    Each is a dict: `uv` and `colors` of its four corners (lower left, counter-clockwise), `material` as in glTF.
+    `images` become PNG files beside it, with a texture each unless `more` has other textures.
+    """
+
+    def save(path: Path, quads: list[Look], images: tuple[np.ndarray, ...] = (), **more: Any) -> None:
+        buffer, accessors, views = bytearray(), [], []
+
+        def add(array: np.ndarray, kind: str, **extra: Any) -> int:
+            component = {"f": 5126, "H": 5123, "B": 5121}[array.dtype.char]
+            views.append({"buffer": 0, "byteOffset": len(buffer), "byteLength": array.nbytes})
+            accessors.append(
+                {"bufferView": len(views) - 1, "componentType": component, "count": len(array), "type": kind, **extra}
+            )
+            buffer.extend(array.tobytes() + bytes(-array.nbytes % 4))
+            return len(accessors) - 1
+
+        primitives = []
+        for i, quad in enumerate(quads):
+            corners = np.array([[i, 0, 0], [i + 1, 0, 0], [i + 1, 1, 0], [i, 1, 0]], "<f4")
+            attributes = {"POSITION": add(corners, "VEC3", min=corners.min(0).tolist(), max=corners.max(0).tolist())}
+            for key in (key for key in quad if key.startswith("uv")):
+                stored = np.asarray(quad[key])
+                stored = stored if stored.dtype.kind == "u" else stored.astype("<f4")
+                attributes[f"TEXCOORD_{key[2:] or 0}"] = add(stored, "VEC2", normalized=stored.dtype.kind == "u")
+            if "colors" in quad:
+                attributes["COLOR_0"] = add(np.asarray(quad["colors"], "<f4"), "VEC3")
+            index = add(np.array([0, 1, 2, 0, 2, 3], "<u2"), "SCALAR")
+            primitives.append({"attributes": attributes, "indices": index, "material": i})
+        names = [f"{path.stem}{i}.png" for i in range(len(images))]
+        for name, image in zip(names, images, strict=True):
+            Image.fromarray(image).save(path.parent / name)
+        (path.parent / f"{path.stem}.bin").write_bytes(buffer)
+        tree = {
+            "asset": {"version": "2.0"},
+            "scenes": [{"nodes": [0]}],
+            "nodes": [{"mesh": 0}],
+            "meshes": [{"primitives": primitives}],
+            "materials": [quad.get("material", {}) for quad in quads],
+            "images": [{"uri": name} for name in names],
+            "textures": [{"source": i} for i in range(len(images))],
+            "buffers": [{"uri": f"{path.stem}.bin", "byteLength": len(buffer)}],
+            "bufferViews": views,
+            "accessors": accessors,
+        } | more
+        path.write_text(json.dumps(tree))
+
+    return save
+
+
+@pytest.fixture
+def colors_on() -> Callable[[Mesh, int, np.ndarray], np.ndarray]:
+    """A mesh's colours (sRGB, [0, 1]) at points of one of its faces [n,3] barycentric, by texture or vertices."""
+
+    def find(mesh: Mesh, face: int, bary: np.ndarray) -> np.ndarray:
+        if mesh.texture is None:
+            assert mesh.colors is not None
+            return bary @ mesh.colors.numpy()[mesh.faces[face].numpy()]
+        image = mesh.texture.color.numpy() / 255
+        uv = bary @ mesh.texture.uv.double().numpy()[mesh.texture.faces[face].numpy()]
+        return bilinear(image, uv, ("clamp", "clamp"))
+
+    return find
+
+
+@pytest.fixture
+def look_up() -> Callable[[np.ndarray, np.ndarray, tuple[str, str]], np.ndarray]:
+    """`bilinear`."""
+    return bilinear
+
+
+def bilinear(image: np.ndarray, uv: np.ndarray, wrap: tuple[str, str]) -> np.ndarray:
+    """An image at uv [n,2], v down, going on beyond its edges across and down as `wrap` says."""
+    size = np.array(image.shape[1::-1])
+    place = uv * size - 0.5
+    first = np.floor(place).astype(int)
+    share = place - first
+
+    def texels(index: np.ndarray, length: int, kind: str) -> np.ndarray:
+        if kind == "clamp":
+            return index.clip(0, length - 1)
+        turn = index % (2 * length)
+        return index % length if kind == "repeat" else np.where(turn < length, turn, 2 * length - 1 - turn)
+
+    total = np.zeros((len(uv), image.shape[2]))
+    for right in (0, 1):
+        for down in (0, 1):
+            column = texels(first[:, 0] + right, size[0], wrap[0])
+            row = texels(first[:, 1] + down, size[1], wrap[1])
+            weight = np.abs(1 - right - share[:, 0]) * np.abs(1 - down - share[:, 1])
+            total += weight[:, None] * image[row, column]
+    return total
