@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -43,6 +43,25 @@ class RigView:
 
 
 @dataclass(frozen=True)
+class WrittenFiles:
+    """How pictures of a rig are written, as its generator does.
+
+    `rgb` and `normals` are files' names without suffix; {view} and {index} stand for a view's name and its number in
+    three digits.
+
+    `sheet`: (rows, columns) of the one picture that shows all views; the names are then those of the sheets. `nothing`:
+    what normal maps show around the object, black, or the grey of the zero vector.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    rgb: str = "{view}"
+    normals: str = "{view}"
+    sheet: tuple[_Count, _Count] | None = None
+    nothing: Literal["black", "grey"] = "black"
+
+
+@dataclass(frozen=True)
 class Rig:
     """A camera layout. All cameras look at the origin with +Y up.
 
@@ -50,8 +69,8 @@ class Rig:
     (scene units; by default the unit sphere just fits) to a perspective one. `normal_frame` is the frame in
     which its generator stores normals. `sheets` are the (rows, columns) of its grid images, row-major, the
     usual one first. `files` are the generator's file names without suffix, where {view} and {index} stand for
-    a view's name and for digits. `automatic`: may be chosen by `--rig auto`; of several with the same cameras
-    the one whose file names fit, then the lowest `rank`.
+    a view's name and for digits; `written` are those that `meshopt render` gives. `automatic`: may be chosen by
+    `--rig auto`; of several with the same cameras the one whose file names fit, then the lowest `rank`.
     """
 
     __pydantic_config__ = _STRICT
@@ -66,6 +85,7 @@ class Rig:
     normal_frame: Frame = "front"
     sheets: tuple[tuple[_Count, _Count], ...] = ()
     files: tuple[str, ...] = ()
+    written: WrittenFiles = WrittenFiles()
     aliases: tuple[str, ...] = ()
     automatic: bool = True
     rank: int = 0
@@ -123,6 +143,8 @@ def validated_rig(name: str, settings: object) -> Rig:
         raise InputError(f"rig {name}: two of its views have the same name.")
     if any(rows * columns != len(rig.views) for rows, columns in rig.sheets):
         raise InputError(f"rig {name}: sheets: rows times columns must be its number of views, {len(rig.views)}.")
+    if rig.written.sheet is not None and rig.written.sheet not in rig.sheets:
+        raise InputError(f"rig {name}: written.sheet is {list(rig.written.sheet)}, expected one of its sheets.")
     return rig
 
 

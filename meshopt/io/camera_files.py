@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -252,20 +253,28 @@ def save_cameras(
 
     `files` are the names of each view's colour image and normal map.
     """
-    views = []
-    for i, camera in enumerate(cameras):
-        rgb, normals = files[i] if files is not None else (None, None)
-        views.append(
-            {
-                "name": camera.name,
-                **({"rgb": rgb} if rgb else {}),
-                **({"normal": normals} if normals else {}),
-                "type": camera.projection,
-                "half": [float(h) for h in camera.half_extent],
-                "centre": [float(c) for c in camera.centre],
-                "world_to_camera": camera.world_to_camera.tolist(),
-            }
-        )
-    stated = {"normal_frame": normal_frame, "normal_axes": normal_axes}
-    data = {**{key: value for key, value in stated.items() if value is not None}, "views": views}
-    write_file(path, (json.dumps(data, indent=1) + "\n").encode())
+    named = files if files is not None else [(None, None)] * len(cameras)
+    more = [{"rgb": rgb, "normal": normals} for rgb, normals in named]
+    write_file(path, encode_cameras(cameras, more, {"normal_frame": normal_frame, "normal_axes": normal_axes}))
+
+
+def encode_cameras(
+    cameras: Sequence[Camera], more: Sequence[Mapping[str, Any]], head: Mapping[str, Any] = MappingProxyType({})
+) -> bytes:
+    """The bytes of a cameras file: with `more` of each view, such as its files, and `head` outside the list.
+
+    What is None or an empty text is left out.
+    """
+    views = [
+        {
+            "name": camera.name,
+            **{key: value for key, value in item.items() if value not in (None, "")},
+            "type": camera.projection,
+            "half": [float(h) for h in camera.half_extent],
+            "centre": [float(c) for c in camera.centre],
+            "world_to_camera": camera.world_to_camera.tolist(),
+        }
+        for camera, item in zip(cameras, more, strict=True)
+    ]
+    data = {**{key: value for key, value in head.items() if value is not None}, "views": views}
+    return (json.dumps(data, indent=1) + "\n").encode()
