@@ -17,6 +17,7 @@ from .check import check
 from .config import config
 from .doctor import doctor
 from .reconstruct import reconstruct
+from .render import render
 from .texture import texture
 
 OK, BUG, BAD_INPUT, INCONSISTENT, INTERRUPTED = 0, 1, 2, 3, 130
@@ -31,6 +32,7 @@ def meshopt() -> None:
 meshopt.add_command(reconstruct)
 meshopt.add_command(texture)
 meshopt.add_command(check)
+meshopt.add_command(render)
 meshopt.add_command(config)
 meshopt.add_command(doctor)
 

@@ -1,0 +1,102 @@
+"""`meshopt render`: a mesh in, the pictures out that a generator would have made of it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import loudness_options, output_options
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from meshopt.evaluate.view_sets import RenderedViews, RenderOptions
+
+COMPILE_SECONDS = 10  # of the kernels that rendering uses, on one core
+
+
+@click.command()
+@click.argument("mesh", metavar="MESH")
+@click.option("--rig", required=True, metavar="NAME|FILE", help="Camera layout or cameras file.")
+@output_options
+@click.option("--resolution", type=int, default=512, metavar="N", help="Pixels per side of a view.  [default: 512]")
+@click.option(
+    "--layers", default="rgb,normals", metavar="LIST", help="rgb,normals,masks,depth.  [default: rgb,normals]"
+)
+@click.option("--names", default="rig", metavar="HOW", help="Files as the rig has them, or plain.  [default: rig]")
+@click.option("--normal-frame", metavar="FRAME", help="camera, front or world.  [default: the rig's]")
+@click.option("--normals", default="file", metavar="HOW", help="file, smooth, creased or flat.  [default: file]")
+@click.option("--fit", default="none", metavar="HOW", help="Move and scale MESH: none, box, sphere.  [default: none]")
+@click.option("--background", default="alpha", metavar="HOW", help="alpha, white, grey or black.  [default: alpha]")
+@click.option("--sides", default="both", metavar="HOW", help="Of faces: both or front.  [default: both]")
+@click.option("--supersampling", type=int, default=4, metavar="N", help="N x N samples per pixel.  [default: 4]")
+@loudness_options
+def render(mesh: str, output: str, overwrite: bool, quiet: bool, verbose: int, **flags: Any) -> None:
+    """Render MESH as a generator would have written it.
+
+    Colours and normal maps in the rig's file names, order and normal frame, with the cameras: ground truth for any mesh
+    that stands in the scene (front +Z, up +Y, inside [-1, 1]). `meshopt check` and `meshopt reconstruct` read them.
+    """
+    from .messages import consoles, messages
+
+    began = time.monotonic()
+    out, err = consoles(quiet)
+    with messages(err, verbose):
+        from meshopt.evaluate.view_sets import check_render_folder
+
+        options = _options(flags)
+        check_render_folder(options, output, overwrite)
+        views = _compute(mesh, options, output, overwrite, err, quiet)
+        _show(out, views, options, time.monotonic() - began)
+
+
+def _options(flags: dict[str, Any]) -> RenderOptions:
+    from meshopt.evaluate.view_sets import RenderOptions
+    from meshopt.snapshots import SnapshotOptions
+
+    layers = tuple(layer.strip() for layer in flags["layers"].split(",") if layer.strip())
+    view = SnapshotOptions(flags["supersampling"], flags["normals"], flags["sides"])
+    names = ("rig", "resolution", "names", "background", "fit")
+    return RenderOptions(**{name: flags[name] for name in names}, frame=flags["normal_frame"], layers=layers, view=view)
+
+
+def _compute(
+    mesh: str, options: RenderOptions, output: str, overwrite: bool, err: Console, quiet: bool
+) -> RenderedViews:
+    """Loads the mesh, with its images where colours are asked for, and writes its views."""
+    from meshopt.evaluate.view_sets import write_views
+    from meshopt.io.meshes import load_mesh
+
+    from .progress import compiling, display
+
+    given = load_mesh(Path(mesh).expanduser(), textures="rgb" in options.layers)
+    used = {name: module for name, module in sys.modules.items() if name == "meshopt.snapshot_kernels"}
+    with compiling(err, quiet, COMPILE_SECONDS, used), display(err, quiet) as on_progress:
+
+        def on_view(done: int, count: int) -> None:
+            on_progress(SimpleNamespace(stage="render", step=done, total=count, info={}))
+
+        return write_views(given, options, output, overwrite, on_view)
+
+
+def _show(out: Console, views: RenderedViews, options: RenderOptions, seconds: float) -> None:
+    files = views.files
+    for note in views.notes:
+        _line(out, note[0].upper() + note[1:])
+    height, width = files.sizes[0]
+    frame = f", normals in the {files.frame} frame" if "normals" in options.layers else ""
+    _line(out, f"{len(files.cameras)} views of {width} x {height} pixels, {files.source}{frame}.")
+    inputs = [f"--{'views' if layer == 'rgb' else layer} {views.folder / layer}" for layer in ("rgb", "normals")
+              if layer in options.layers]  # fmt: skip
+    _line(out, f"Wrote {', '.join(options.layers)} and cameras.json to {views.folder} in {seconds:.1f} s.")
+    if inputs:
+        _line(out, f"They are read with {' '.join(inputs)}")
+
+
+def _line(out: Console, text: str) -> None:
+    out.print(text, highlight=False, markup=False, soft_wrap=True)
