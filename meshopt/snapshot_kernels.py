@@ -14,8 +14,8 @@ from meshopt.compilation import INNER, KERNEL
 
 
 @njit(**KERNEL, error_model="numpy")
-def add_normals(face, bary, samples, shading_faces, normals, turned, total):
-    """Adds the samples' unit normals, on `turned` faces turned, and their number to the pixels' `total` [h,w,4]."""
+def add_normals(face, bary, samples, shading_faces, normals, turned, total, count):
+    """Adds the samples' unit normals, on `turned` faces turned, to the pixels' `total` [h,w,3], and counts them."""
     for row in range(face.shape[0]):
         for column in range(face.shape[1]):
             f = face[row, column]
@@ -33,7 +33,7 @@ def add_normals(face, bary, samples, shading_faces, normals, turned, total):
             pixel[0] += scale * x
             pixel[1] += scale * y
             pixel[2] += scale * z
-            pixel[3] += 1.0
+            count[row // samples, column // samples] += 1.0
 
 
 @njit(**KERNEL, error_model="numpy")

@@ -162,29 +162,25 @@ def _sight(subject: _Subject, camera: Camera, sides: str) -> _Sight:
 def _snapshot(subject: _Subject, camera: Camera, size: tuple[int, int], options: SnapshotOptions) -> Snapshot:
     sight = _sight(subject, camera, options.sides)
     height, width = size
-    normals, rgb = np.zeros((height, width, 4), np.float32), np.zeros((height, width, 3), np.float32)
-    depth = np.zeros((height, width), np.float32)
+    normals, rgb = np.zeros((2, height, width, 3), np.float32)
+    count, depth = np.zeros((2, height, width), np.float32)
 
     def draw(top: int, bottom: int) -> None:
         samples = options.samples
         seen = sight.fragments((top, bottom), size, samples)
         face, bary, band = seen.face[0].numpy(), seen.bary[0].numpy(), slice(top, bottom)
         turned = subject.shading_faces, subject.normals, sight.turned
-        snapshot_kernels.add_normals(face, bary, samples, *turned, normals[band])
+        snapshot_kernels.add_normals(face, bary, samples, *turned, normals[band], count[band])
         _add_colors(subject, face, bary, samples, rgb[band])
         middles = sight.fragments((top, bottom), size, 1)
         depth[band] = raster.get("cpu").interpolate(sight.distance, middles, sight.faces)[0, ..., 0].numpy()
 
     rows = max(1, BAND // (width * options.samples**2))
     parallel.run(draw, [(top, min(top + rows, height)) for top in range(0, height, rows)])
-    count = normals[..., 3:]
-    length = np.linalg.norm(normals[..., :3], axis=-1, keepdims=True)
-    return Snapshot(
-        rgb=torch.from_numpy(rgb / np.maximum(count, 1)),
-        normals=torch.from_numpy(normals[..., :3] / np.maximum(length, 1e-9)),
-        alpha=torch.from_numpy(count[..., 0] / np.float32(options.samples**2)),
-        depth=torch.from_numpy(depth),
-    )
+    rgb /= np.maximum(count, 1)[..., None]
+    normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
+    count /= options.samples**2
+    return Snapshot(*map(torch.from_numpy, (rgb, normals, count, depth)))
 
 
 def _add_colors(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from meshopt.io.camera_files import read_cameras
 from meshopt.io.files import check_folder, staged_folder
 from meshopt.io.view_files import (
     BACKGROUNDS,
+    FILE_KEYS,
     LAYERS,
     Layer,
     ViewFiles,
@@ -121,7 +123,7 @@ def write_views(
     layers = tuple(layer for layer in LAYERS if layer in options.layers)
     scale, offset = placing(mesh, options.fit)
     placed = replace(mesh, vertices=(mesh.vertices - torch.tensor(offset).to(mesh.vertices)) / scale)
-    with staged_folder(folder, files.paths(LAYERS), overwrite) as staging:
+    with staged_folder(folder, (*files.paths(LAYERS), *_older(folder)), overwrite) as staging:
         writer = _Writer(staging, files, layers, BACKGROUNDS[options.background])
         for view, shot in enumerate(snapshots(placed, files.cameras, files.sizes, options.view)):
             writer.add(view, shot)
@@ -133,6 +135,17 @@ def write_views(
         made = {"written_by": f"meshopt {__version__} render", "supersampling": options.view.samples}
         writer.finish(made | {"shading": options.view.normals, "mesh": mesh_entry})
     return RenderedViews(folder, files.paths(layers), files, _notes(placed, files, layers, writer.seen))
+
+
+def _older(folder: Path) -> list[str]:
+    """The files of a set that was rendered into the folder before, maybe of another rig: they go with it."""
+    try:
+        record = json.loads((folder / "cameras.json").read_text(encoding="utf-8"))
+        entries = record["views"] if str(record["written_by"]).startswith("meshopt") else []
+        found = [f"{layer}/{entry[key]}" for entry in entries for layer, key in FILE_KEYS.items() if key in entry]
+    except (OSError, ValueError, LookupError, TypeError):
+        return []
+    return [name for name in dict.fromkeys(found) if len(PurePath(name).parts) == 2 and ".." not in name]
 
 
 def placing(mesh: Mesh, fit: str) -> tuple[float, tuple[float, float, float]]:

@@ -109,6 +109,8 @@ def _gltf_paints(scene: Any, gltf: GltfFile) -> dict[str, Paint]:
     """By the names that trimesh gives to primitives, in whose order it makes its geometries."""
     found = {}
     for (name, mesh), look in zip(scene.geometry.items(), gltf.looks(), strict=True):
+        if not hasattr(mesh, "faces"):  # points, lines
+            continue
         for rows in (look.uv, look.colors):
             if rows is not None and len(rows) != len(mesh.vertices):
                 raise ValueError("a primitive has not as many texture coordinates or colours as vertices")

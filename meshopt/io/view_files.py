@@ -23,6 +23,7 @@ from meshopt.rigs import Rig
 Layer = Literal["rgb", "normals", "masks", "depth"]
 LAYERS: tuple[Layer, ...] = get_args(Layer)
 BACKGROUNDS = {"alpha": None, "white": 255, "grey": 128, "black": 0}  # of colour images: sRGB, or straight alpha
+FILE_KEYS: dict[Layer, str] = {"rgb": "rgb", "normals": "normal", "masks": "mask", "depth": "depth"}  # of entries
 _ENDS = {"rgb": ".png", "normals": ".png", "masks": ".png", "depth": ".npy"}
 _AROUND = 255  # what colour images have under transparent pixels
 
@@ -55,10 +56,9 @@ class ViewFiles:
 
     def cameras_file(self, layers: Sequence[Layer], more: Mapping[str, Any]) -> bytes:
         """The cameras, the files of these layers, and `more` besides."""
-        keys = {"rgb": "rgb", "normals": "normal", "masks": "mask", "depth": "depth"}
         entries = []
         for view in range(len(self.cameras)):
-            files = {keys[layer]: self.path(layer, view).partition("/")[2] for layer in layers}
+            files = {FILE_KEYS[layer]: self.path(layer, view).partition("/")[2] for layer in layers}
             entries.append(files | ({} if self.sheet is None else {"tile": list(self.cells[view])}))
         head = {
             "rig": self.source,

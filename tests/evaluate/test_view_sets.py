@@ -212,6 +212,23 @@ def test_older_files_need_overwrite_and_go(ball: Mesh, tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cameras.json", "normals", "notes.txt"]
 
 
+def test_files_of_another_rig_go_too_but_only_those(ball: Mesh, tmp_path: Path) -> None:
+    write_views(ball, RenderOptions("wonder3d", 32), tmp_path)
+    (tmp_path / "rgb" / "mine.png").write_bytes(b"mine")
+    write_views(ball, RenderOptions("unique3d", 32), tmp_path, overwrite=True)
+    assert sorted(p.name for p in (tmp_path / "rgb").iterdir()) == [
+        "000.png",
+        "001.png",
+        "002.png",
+        "003.png",
+        "mine.png",
+    ]
+    for record in ("{", "[]", '{"views": 3}', '{"written_by": "meshopt", "views": [{"rgb": "../../x"}, {"rgb": 3}]}'):
+        (tmp_path / "cameras.json").write_text(record)
+        write_views(ball, RenderOptions("unique3d", 32), tmp_path, overwrite=True)
+    assert (tmp_path / "rgb" / "mine.png").exists()
+
+
 def test_the_same_bytes_every_time(ball: Mesh, tmp_path: Path) -> None:
     for name in "ab":
         write_views(ball, RenderOptions("zero123plus", 32, layers=("rgb", "normals", "depth")), tmp_path / name)

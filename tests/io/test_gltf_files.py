@@ -187,3 +187,25 @@ def test_an_image_that_no_face_uses_may_be_missing(box: Mesh, tmp_path: Path) ->
 
     changed(tmp_path / "box.gltf", add)
     assert load_mesh(tmp_path / "box.gltf", textures=True).texture is not None
+
+
+def test_points_and_lines_between_the_triangles(tmp_path: Path, save_quads: Save) -> None:
+    save_quads(tmp_path / "q.gltf", [{"uv": UNIT, "material": MATERIAL}] * 4, (IMAGE,))
+
+    def thin(tree: dict[str, Any]) -> None:
+        for primitive, mode in zip(tree["meshes"][0]["primitives"], (0, 1, 2, 4), strict=True):
+            primitive["mode"] = mode
+
+    changed(tmp_path / "q.gltf", thin)
+    (part,) = read_parts(tmp_path / "q.gltf", materials=True)
+    assert part.material.image is not None
+    assert np.allclose(part.uv, UNIT)
+    assert part.vertices[:, 0].min() == 3
+
+
+def test_parts_are_placed_and_mirrored_with_their_places(tmp_path: Path, save_quads: Save) -> None:
+    save_quads(tmp_path / "q.gltf", [{"uv": UNIT, "material": MATERIAL}], (IMAGE,))
+    changed(tmp_path / "q.gltf", lambda tree: tree["nodes"][0].update(scale=[-1, 2, 1], translation=[5, 0, 0]))
+    (part,) = read_parts(tmp_path / "q.gltf", materials=True)
+    assert np.allclose(part.vertices[:, :2], [[5, 0], [4, 0], [4, 2], [5, 2]])
+    assert np.allclose(part.uv, UNIT)
