@@ -29,11 +29,11 @@ from consistency_rows import CLEAN, Row, half
 from scipy.spatial import cKDTree
 from scipy.stats import spearmanr
 from scores import Case
-from surfaces import Surface
 
 import meshopt
 from meshopt.config import CheckConfig
 from meshopt.evaluate.corruptions import corrupt
+from meshopt.evaluate.surfaces import Surface
 from meshopt.report.plot import require_matplotlib
 from meshopt.views import ViewSet
 
@@ -185,8 +185,8 @@ def measured(task: Task) -> Row:
 
 def distance(found: Surface, true: Surface) -> float:
     """Mean of both directions, percent of the truth's diagonal."""
-    there = true.nearest(found.sample(SAMPLES, 0).points)[0].mean()
-    back = found.nearest(true.sample(SAMPLES, 1).points)[0].mean()
+    there = true.nearest(found.sample(SAMPLES, 0).points).distance.mean()
+    back = found.nearest(true.sample(SAMPLES, 1).points).distance.mean()
     return round(float(50 * (there + back) / true.diagonal), 5)
 
 

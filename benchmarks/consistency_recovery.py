@@ -23,9 +23,9 @@ from consistency import Damage, read
 from consistency_damage import Task, damaged, distance, fitted, key, sources, truth
 from consistency_rows import CLEAN, Row, label
 from scores import Case
-from surfaces import Surface
 
 import meshopt
+from meshopt.evaluate.surfaces import Surface
 from meshopt.topology import topology
 
 KINDS = "rotate:10,rotate_all:10,mirrored,misplaced:4,bend:10,patch:25,noise:10"

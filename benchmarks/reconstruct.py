@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from scores import Case, last_line, ratios, score
-from surfaces import SAMPLES
+
+from meshopt.evaluate.geometry import SAMPLES
 
 COLUMNS = (
     ("chamfer %", "chamfer_pct", "{:.3f}"),

@@ -11,10 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from surfaces import SAMPLES, Surface, compare
 from view_scores import view_scores
 
 import meshopt
+from meshopt.evaluate.geometry import SAMPLES, Geometry, SurfaceScores, compare
+from meshopt.evaluate.surfaces import Surface
 from meshopt.topology import topology
 
 MESHES = (".glb", ".gltf", ".obj", ".ply")
@@ -76,10 +77,33 @@ def one_of(folder: Path, name: str, missing_ok: bool = False) -> Any:
 def score(file: Path, case: Case, scorer: str | None = None, samples: int = SAMPLES) -> dict[str, Any]:
     """All figures of a mesh file. What an external scorer says overrules our own figures of the same name."""
     mesh = meshopt.load_mesh(file)
-    row = shape(mesh) | case.kind | compare(Surface.of(mesh), case.surface, samples) | view_scores(mesh, case.views)
+    row = shape(mesh) | case.kind | accuracy(mesh, case.surface, samples) | view_scores(mesh, case.views)
     if scorer:
         row |= external(file, case, scorer)
     return row
+
+
+def accuracy(mesh: meshopt.Mesh, truth: Surface, samples: int = SAMPLES) -> dict[str, float | None]:
+    """How well a mesh fits the truth: means of both directions.
+
+    `chamfer_pct` in per cent of the truth's diagonal; `p2s`, `f_01` and `f_005` for the truth scaled to the unit
+    sphere; `fscore_0.5pct` at half a per cent of the diagonal; `normal_angle_deg` between the normals of the faces.
+    `..._visible`: between the parts of both that are seen from outside, as of game assets' hidden inner surfaces.
+    """
+    ratio = 100 * truth.radius / truth.diagonal  # per cent of the diagonal that the unit sphere's radius has
+    found = compare(Surface.of(mesh), truth, samples, (0.01 * ratio, 0.005 * ratio, 0.5))
+    shares = {"seen_share": found.visible_share.accuracy, "seen_share_truth": found.visible_share.completeness}
+    return {**_figures(found, found.everything, ""), **_figures(found, found.visible, "_visible"), **shares}
+
+
+def _figures(found: Geometry, scores: SurfaceScores | None, tail: str) -> dict[str, float | None]:
+    names = ("chamfer_pct", "p2s", "f_01", "f_005", "fscore_0.5pct", "normal_angle_deg")
+    if scores is None:
+        return {name + tail: None for name in names}
+    mean = scores.point_to_surface.mean
+    shares = [score.fscore for score in scores.fscores]
+    values = (100 * mean / found.diagonal, mean / found.radius, *shares, scores.normal_angle.mean)
+    return {name + tail: value for name, value in zip(names, values, strict=True)}
 
 
 def shape(mesh: meshopt.Mesh) -> dict[str, Any]:

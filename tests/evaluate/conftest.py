@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -68,6 +72,17 @@ def egg() -> ViewSet:
 def sphere() -> ViewSet:
     """A sphere from six places."""
     return view_set(RIGS["six"], SPHERE)
+
+
+@pytest.fixture(scope="session")
+def shapes() -> ModuleType:
+    """shapes.py beside this file: test folders are no packages, so tests cannot import it."""
+    name = "meshopt_evaluate_shapes"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("shapes.py"))
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from meshopt.compilation import INNER, KERNEL
+
 LEAF = 4
 DEPTH = 64  # of the stack; a tree of 2^60 leaves needs less
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def square_to_box(point, low, high):
     """Squared distance to a box, 0 inside."""
     total = 0.0
@@ -23,7 +25,7 @@ def square_to_box(point, low, high):
     return total
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def square_to_segment(px, py, pz, ax, ay, az, bx, by, bz):
     """Squared distance of a point to a segment; a segment without length is its end."""
     ux, uy, uz = bx - ax, by - ay, bz - az
@@ -35,7 +37,7 @@ def square_to_segment(px, py, pz, ax, ay, az, bx, by, bz):
     return x * x + y * y + z * z
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def square_to_triangle(point, t):
     """Squared distance to a triangle t [3, 3]: to its plane where the foot lies inside, else to its nearest edge."""
     px, py, pz = point[0], point[1], point[2]
@@ -56,9 +58,37 @@ def square_to_triangle(point, t):
     return min(one, two, three)
 
 
-@njit(cache=True, nogil=True)
-def nearest(points, corners, low, high, distance, triangle):
-    """For each point the distance to the surface, and the row of `corners` that is nearest."""
+@njit(**INNER)
+def place_on_segment(point, a, b, place):
+    """Fills `place` with the point of a segment that is nearest."""
+    length, along = 0.0, 0.0
+    for k in range(3):
+        length += (b[k] - a[k]) * (b[k] - a[k])
+        along += (point[k] - a[k]) * (b[k] - a[k])
+    along = min(max(along / length, 0.0), 1.0) if length > 0.0 else 0.0
+    for k in range(3):
+        place[k] = a[k] + along * (b[k] - a[k])
+
+
+@njit(**INNER)
+def place_on_triangle(point, t, square, place):
+    """Fills `place` with the point of a triangle that is nearest, at that squared distance."""
+    for k in range(3):
+        a, b = t[k], t[(k + 1) % 3]
+        if square_to_segment(point[0], point[1], point[2], a[0], a[1], a[2], b[0], b[1], b[2]) <= square:
+            place_on_segment(point, a, b, place)
+            return
+    ux, uy, uz = t[1, 0] - t[0, 0], t[1, 1] - t[0, 1], t[1, 2] - t[0, 2]
+    vx, vy, vz = t[2, 0] - t[0, 0], t[2, 1] - t[0, 1], t[2, 2] - t[0, 2]
+    nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+    height = (point[0] - t[0, 0]) * nx + (point[1] - t[0, 1]) * ny + (point[2] - t[0, 2]) * nz
+    height /= nx * nx + ny * ny + nz * nz
+    place[0], place[1], place[2] = point[0] - height * nx, point[1] - height * ny, point[2] - height * nz
+
+
+@njit(**KERNEL)
+def nearest(points, corners, low, high, distance, triangle, places):
+    """For each point the distance to the surface, the row of `corners` that is nearest, and the place on it."""
     inner = len(low) // 2
     stack, bound = np.empty(DEPTH, np.int64), np.empty(DEPTH)
     for i in range(len(points)):
@@ -87,9 +117,10 @@ def nearest(points, corners, low, high, distance, triangle):
             stack[size + 1], bound[size + 1] = near, to_near
             size += 2
         distance[i], triangle[i] = np.sqrt(best), found
+        place_on_triangle(point, corners[found], best, places[i])
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def hits_box(origin, inverse, low, high):
     """Whether a ray meets a box; `inverse` are the direction's reciprocals, finite."""
     first, last = 0.0, np.inf
@@ -99,7 +130,7 @@ def hits_box(origin, inverse, low, high):
     return first <= last
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def hits_triangle(origin, d, t):
     """Whether a ray meets a triangle t [3, 3] ahead of its origin (Möller & Trumbore 1997)."""
     ux, uy, uz = t[1, 0] - t[0, 0], t[1, 1] - t[0, 1], t[1, 2] - t[0, 2]
@@ -115,7 +146,7 @@ def hits_triangle(origin, d, t):
     return b >= 0.0 and c >= 0.0 and b + c <= 1.0 and (vx * qx + vy * qy + vz * qz) / volume > 0.0
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def blocked(origin, direction, corners, low, high, stack):
     """Whether a ray meets the surface."""
     inner, size = len(low) // 2, 1
@@ -137,7 +168,7 @@ def blocked(origin, direction, corners, low, high, stack):
     return False
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def reached(points, normals, directions, lift, corners, low, high, found):
     """For each point whether some ray leaves the scene from it, from the side of the surface that the ray is on."""
     stack = np.empty(DEPTH, np.int64)
@@ -149,3 +180,19 @@ def reached(points, normals, directions, lift, corners, low, high, found):
             if not blocked(origin, directions[k], corners, low, high, stack):
                 found[i] = True
                 break
+
+
+@njit(**KERNEL)
+def blend(order, starts, weights, normals, cosine, total):
+    """Adds up in `total`, for each corner, the weighted normals of those at its vertex that are turned little from its.
+
+    `order` lists the corners vertex by vertex, vertex v's from starts[v]; corner c is of face c // 3.
+    """
+    for v in range(len(starts) - 1):
+        for i in range(starts[v], starts[v + 1]):
+            own = normals[order[i] // 3]
+            for j in range(starts[v], starts[v + 1]):
+                other = normals[order[j] // 3]
+                if own[0] * other[0] + own[1] * other[1] + own[2] * other[2] >= cosine - 1e-12:
+                    for k in range(3):
+                        total[order[i], k] += weights[order[j]] * other[k]
