@@ -33,10 +33,11 @@ from paints import Model, Paint, markings, picture
 from PIL import Image
 from scores import MESHES
 from solids import surface_of
-from view_scores import creased, render
+from view_scores import creased
 
 import meshopt
 from meshopt.cameras import Camera
+from meshopt.evaluate.renders import render
 from meshopt.mesh import Mesh
 from meshopt.rigs import load_rig
 

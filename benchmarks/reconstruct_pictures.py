@@ -15,11 +15,12 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from scores import Case
-from view_scores import creased, in_scene, render
+from view_scores import creased
 
 import meshopt
 from meshopt import raster
 from meshopt.cameras import Camera
+from meshopt.evaluate.renders import in_scene, render
 from meshopt.mesh import Mesh
 
 MOST_DEGREES, MOST_DISTANCE = 30.0, 1.0  # at the end of the colours; the distance in per cent of the diagonal
@@ -69,7 +70,7 @@ def picture_columns(case: Case, files: dict[str, Path]) -> dict[str, Tiles]:
     for name, file in files.items():
         given = meshopt.load_mesh(file)
         mesh = in_scene(given, case.views)
-        share = 100 * case.surface.nearest(given.vertices.double().numpy())[0] / case.surface.diagonal
+        share = 100 * case.surface.nearest(given.vertices.double().numpy()).distance / case.surface.diagonal
         own: tuple[Tiles, Tiles, Tiles] = ([], [], [])
         for target, camera in zip(targets, cameras, strict=True):
             image = render(mesh, camera, (TILE, TILE), OVERSAMPLING).numpy()

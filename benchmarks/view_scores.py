@@ -1,82 +1,56 @@
-"""How well a mesh fits the views it was made from: silhouettes and normals, rendered with 4 x 4 samples per pixel."""
+"""How well a mesh fits the views it was made from, as the rows of tables have it; and normals that show sharp edges."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import interpolate, normalize
+from torch.nn.functional import normalize
 
-from meshopt import raster, shading
-from meshopt.cameras import Camera
-from meshopt.mesh import Mesh, vertex_normals
+from meshopt.evaluate.images import image_scores
+from meshopt.mesh import Mesh
 from meshopt.views import ViewSet
 
-OVERSAMPLING = 4
-CORE = 0.999  # coverage of the pixels whose normals are compared
-GOOD = 10.0  # degrees
+CREASE = 50.0  # degrees between faces, above which an edge is sharp
 
 
-def render(
-    mesh: Mesh,
-    camera: Camera,
-    size: tuple[int, int],
-    oversampling: int = OVERSAMPLING,
-    normals: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """Unit world normals and the coverage [H, W, 4] of a mesh in the scene frame.
+def creased(mesh: Mesh, degrees: float = CREASE) -> tuple[Mesh, torch.Tensor]:
+    """The mesh with corners of its own for each face, and their normals: smooth but for sharp edges.
 
-    `normals` [N, 3]: the vertices', by default the area-weighted means of their faces'.
+    A corner's normal is the angle-weighted mean over those faces at its vertex that are turned by less than `degrees`
+    from its own: as the ground-truth views of models with few faces are shaded.
     """
-    if normals is None:
-        normals = vertex_normals(mesh.vertices, mesh.faces)
-    fine = (oversampling * size[0], oversampling * size[1])
-    clip = raster.transform(mesh.vertices, torch.from_numpy(camera.clip_matrix())[None].to(mesh.vertices))
-    backend = raster.get("cpu")
-    fragments = backend.rasterize(clip, mesh.faces, fine)
-    found = backend.interpolate(normals[None], fragments, mesh.faces)
-    covered = (fragments.face >= 0)[..., None].float()
-    found = normalize(found, dim=-1, eps=1e-12) * covered
-    image = torch.cat([found, covered], -1).movedim(-1, 1)
-    image = interpolate(image, size=size, mode="area").movedim(1, -1)[0]
-    return torch.cat([normalize(image[..., :3], dim=-1, eps=1e-12), image[..., 3:]], -1)
-
-
-def creased(mesh: Mesh) -> tuple[Mesh, torch.Tensor]:
-    """The mesh with corners of its own for each face, and their normals: smooth but for sharp edges."""
-    found = shading.creased(mesh.vertices, mesh.faces)
-    own = torch.arange(mesh.faces.numel(), dtype=torch.int32).reshape(-1, 3)
+    faces = mesh.faces.long().numpy()
+    corners = mesh.vertices.double().numpy()[faces]
+    ahead, back = np.roll(corners, -1, 1) - corners, np.roll(corners, 1, 1) - corners
+    cross = np.cross(ahead, back)
+    weight = np.arctan2(np.linalg.norm(cross, axis=-1), (ahead * back).sum(-1)).reshape(-1)
+    normal = (cross[:, 0] / np.maximum(np.linalg.norm(cross[:, 0], axis=1, keepdims=True), 1e-30)).repeat(3, 0)
+    order = np.argsort(faces.reshape(-1), kind="stable")
+    _, first, count = np.unique(faces.reshape(-1)[order], return_index=True, return_counts=True)
+    total = np.zeros_like(normal)
+    for k in range(int(count.max())):  # the k-th corner of every vertex is added to all corners there
+        vertices = np.flatnonzero(count > k)
+        giver = np.repeat(order[first[vertices] + k], count[vertices])
+        within = np.arange(len(giver)) - np.repeat(np.cumsum(count[vertices]) - count[vertices], count[vertices])
+        taker = order[np.repeat(first[vertices], count[vertices]) + within]
+        near = (normal[giver] * normal[taker]).sum(1) >= np.cos(np.radians(degrees))
+        total[taker[near]] += weight[giver[near], None] * normal[giver[near]]
+    total = np.where(np.abs(total).sum(1, keepdims=True) > 1e-12, total, normal)
+    own = torch.arange(faces.size, dtype=torch.int32).reshape(-1, 3)
     vertices = mesh.vertices[mesh.faces.long().reshape(-1)]
-    return Mesh(vertices, own), found.normals[found.faces.long().reshape(-1)].to(vertices)
-
-
-def in_scene(mesh: Mesh, views: ViewSet) -> Mesh:
-    """A mesh in the user's units, as the views' cameras see it."""
-    offset = torch.tensor(views.offset).to(mesh.vertices)
-    return replace(mesh, vertices=(mesh.vertices - offset) / views.scale)
+    return Mesh(vertices, own), normalize(torch.from_numpy(total), dim=-1).to(vertices)
 
 
 def view_scores(mesh: Mesh, views: ViewSet) -> dict[str, Any]:
-    """Least silhouette IoU; mean angle of the normals in degrees, mean of the views; share of pixels below GOOD.
+    """Least silhouette IoU; mean angle of the normals in degrees, mean of the views; share of pixels below 10 degrees.
 
-    Normals count where both cover a pixel wholly. `mesh` is in the user's units.
+    `mesh` is in the user's units.
     """
-    mesh = in_scene(mesh, views)
-    overlaps, means, below, count = [], [], 0, 0
-    for camera, normals, mask in zip(views.cameras, views.normals, views.masks, strict=True):
-        image = render(mesh, camera, views.resolution)
-        found, given = image[..., 3] >= 0.5, mask > 0.5
-        overlaps.append(float((found & given).sum() / max(1, int((found | given).sum()))))
-        core = (image[..., 3] > CORE) & (mask > CORE)
-        cosine = (image[..., :3] * normals).sum(-1)[core]
-        angles = torch.rad2deg(torch.arccos(cosine.double().clamp(-1, 1)))
-        if len(angles):
-            means.append(float(angles.mean()))
-            below, count = below + int((angles < GOOD).sum()), count + len(angles)
+    found = image_scores(mesh, views)
     return {
-        "min_iou": min(overlaps),
-        "view_normal_deg": float(np.mean(means)) if means else None,
-        "under_10deg": below / count if count else None,
+        "min_iou": min(view.silhouette_iou or 0.0 for view in found.views),
+        "view_normal_deg": found.whole.normals and found.whole.normals.mean_deg,
+        "under_10deg": found.whole.normals and found.whole.normals.under_10,
     }
