@@ -269,6 +269,22 @@ class OutputConfig(Settings):
     """Mesh files to write: glb, gltf, obj, ply."""
 
 
+class EvaluateConfig(Settings):
+    """How `meshopt evaluate` measures a mesh."""
+
+    align: Literal["none", "bbox", "icp"] = "none"
+    """How the mesh is laid on the true one first: not at all, by its box (centre and largest side), or by iterated
+    closest points (turned, shifted and scaled)."""
+    samples: int = Field(100_000, ge=100, le=10_000_000)
+    """Points on each surface that distances are measured from."""
+    thresholds: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field((0.5, 1.0), min_length=1)
+    """Limits of the F-scores, in percent of the diagonal of the true mesh's box."""
+    crease: float = Field(50.0, ge=0, le=180)
+    """Degrees between faces above which their edge is shaded as a sharp one."""
+    lpips: bool = False
+    """Measure LPIPS, too, which needs the package lpips and its weights."""
+
+
 class Config(Settings):
     """A whole run."""
 
@@ -286,6 +302,7 @@ class Config(Settings):
     check: CheckConfig = CheckConfig()
     texture: TextureConfig = TextureConfig()
     output: OutputConfig = OutputConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
 
 
 def load_config(source: str | Path | None = None, overrides: Iterable[str | Override] = ()) -> Config:
