@@ -67,12 +67,12 @@ def check(
     out, err = consoles(quiet or record == STDOUT)
     with messages(err, verbose):
         config = settings(source, overrides, flags, FLAGS)
-        from meshopt.report.targets import check_findings_file, check_findings_folder
+        from meshopt.report.targets import CHECK_FILES, check_json_file, check_output_folder
 
         if output is not None:
-            check_findings_folder(output, overwrite)
+            check_output_folder(output, CHECK_FILES, overwrite)
         if record not in (None, STDOUT):
-            check_findings_file(record, overwrite)
+            check_json_file(record, overwrite)
         loaded = read_views(views, normals, config)
         from .summary import show_findings, show_sources
 

@@ -16,6 +16,7 @@ from meshopt.errors import InputError
 from .check import check
 from .config import config
 from .doctor import doctor
+from .evaluate import evaluate
 from .reconstruct import reconstruct
 from .render import render
 from .texture import texture
@@ -33,6 +34,7 @@ meshopt.add_command(reconstruct)
 meshopt.add_command(texture)
 meshopt.add_command(check)
 meshopt.add_command(render)
+meshopt.add_command(evaluate)
 meshopt.add_command(config)
 meshopt.add_command(doctor)
 

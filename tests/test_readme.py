@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from meshopt.cli.reconstruct import reconstruct
+from meshopt.cli.main import meshopt
 from meshopt.config import load_config, presets
 
 ROOT = Path(__file__).parents[1]
@@ -23,7 +23,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_flags_exist() -> None:
-    known = {name for option in reconstruct.params for name in (*option.opts, *option.secondary_opts)} | {
+    options = [option for command in meshopt.commands.values() for option in command.params]
+    known = {name for option in options for name in (*option.opts, *option.secondary_opts)} | {
         "--set",
         "--version",
         "--help",

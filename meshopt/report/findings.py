@@ -19,7 +19,7 @@ from meshopt.consistency.surface import reduced, shared_points
 from meshopt.io.files import staged_folder, write_file
 from meshopt.report.findings_sheet import draw_findings
 from meshopt.report.record import encode_record
-from meshopt.report.targets import CHECK_FILES, check_findings_file, check_findings_folder
+from meshopt.report.targets import CHECK_FILES, check_json_file, check_output_folder
 from meshopt.views import ViewSet
 
 
@@ -62,7 +62,7 @@ def write_findings(views: ViewSet, checked: Checked, folder: str | Path, overwri
 
     Raises InputError where the folder holds them already and `overwrite` is False, OSError where the disk fails.
     """
-    check_findings_folder(folder, overwrite)
+    check_output_folder(folder, CHECK_FILES, overwrite)
     folder = Path(folder)
     with staged_folder(folder, CHECK_FILES, overwrite) as staging:
         (staging / "check.json").write_bytes(encode_findings(views, checked))
@@ -72,7 +72,7 @@ def write_findings(views: ViewSet, checked: Checked, folder: str | Path, overwri
 
 def write_findings_file(views: ViewSet, checked: Checked, file: str | Path, overwrite: bool = False) -> Path:
     """Writes the JSON alone, whole or not at all, and makes its folder; the path. Raises as `write_findings`."""
-    check_findings_file(file, overwrite)
+    check_json_file(file, overwrite)
     file = Path(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_file(file, encode_findings(views, checked))

@@ -1,4 +1,6 @@
-"""Where findings are to be written; looked at before anything is computed, so nothing heavy is imported here."""
+"""Where findings and figures are to be written; looked at before anything is computed, so nothing heavy is imported
+here.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +11,20 @@ from meshopt.errors import InputError
 from meshopt.io.files import check_folder
 
 CHECK_FILES = ("check.json", "check.png")
+EVALUATION_FILES = ("evaluation.json", "evaluation.png")
 
 
-def check_findings_folder(folder: str | Path, overwrite: bool = False) -> None:
-    """Raises InputError where `write_findings` would refuse or fail at once; changes nothing."""
+def check_output_folder(folder: str | Path, names: tuple[str, ...], overwrite: bool = False) -> None:
+    """Raises InputError where files of these names cannot be written there; changes nothing."""
     if not str(folder).strip():
         raise InputError("--output is an empty text, expected a folder (. is the current one)")
     folder = Path(folder)
     if folder.suffix.lower() in (".json", ".png") and not folder.is_dir():
-        raise InputError(f"--output {folder}: names a file, expected a folder for check.json; --json takes a file")
-    check_folder(folder, CHECK_FILES, overwrite)
+        raise InputError(f"--output {folder}: names a file, expected a folder for {names[0]}; --json takes a file")
+    check_folder(folder, names, overwrite)
 
 
-def check_findings_file(file: str | Path, overwrite: bool = False) -> None:
+def check_json_file(file: str | Path, overwrite: bool = False) -> None:
     """Raises InputError where a JSON file cannot be written there; changes nothing. An empty file may be replaced."""
     if not str(file).strip():
         raise InputError("--json is an empty text, expected a file, or - for standard output")

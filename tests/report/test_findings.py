@@ -22,7 +22,7 @@ from meshopt.report import findings as findings_module
 from meshopt.report import findings_sheet, sheets
 from meshopt.report.findings import encode_findings, encode_sheet, write_findings, write_findings_file
 from meshopt.report.findings_sheet import draw_findings
-from meshopt.report.targets import check_findings_file, check_findings_folder
+from meshopt.report.targets import CHECK_FILES, check_json_file, check_output_folder
 
 PAGE = Path(__file__).parents[2] / "docs" / "consistency.md"
 TILE = 64
@@ -172,7 +172,7 @@ def test_files_are_written_once(result: SimpleNamespace, checked: Checked, tmp_p
     assert [file.name for file in files] == ["check.json", "check.png"]
     assert files[0].read_bytes() == encode_findings(result.views, checked)
     with pytest.raises(InputError, match="--overwrite"):
-        check_findings_folder(tmp_path / "out")
+        check_output_folder(tmp_path / "out", CHECK_FILES)
     write_findings(result.views, checked, tmp_path / "out", overwrite=True)
     alone = write_findings_file(result.views, checked, tmp_path / "made" / "found.json")
     assert alone.read_bytes() == files[0].read_bytes()
@@ -200,8 +200,8 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("x")
     (tmp_path / "empty.json").touch()
-    check_findings_file(tmp_path / "empty.json")
-    check_findings_file(tmp_path / "new" / "found.json")
+    check_json_file(tmp_path / "empty.json")
+    check_json_file(tmp_path / "new" / "found.json")
     for target, words in (
         ("", "empty text"),
         (tmp_path, "is a folder, expected a file"),
@@ -209,7 +209,7 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
         ("/dev/null", "no ordinary file"),
     ):
         with pytest.raises(InputError, match=f"--json .*{words}"):
-            check_findings_file(target)
+            check_json_file(target)
     for target, words in (("", "empty text"), ("out/check.json", "names a file"), (file, "is a file")):
         with pytest.raises(InputError, match=f"--output .*{words}"):
-            check_findings_folder(target)
+            check_output_folder(target, CHECK_FILES)
