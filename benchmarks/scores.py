@@ -122,14 +122,8 @@ def shape(mesh: meshopt.Mesh) -> dict[str, Any]:
 
 
 def external(file: Path, case: Case, scorer: str) -> dict[str, Any]:
-    """What the independent scorer says, called as `SCORER MESH --gt TRUTH --views SOURCE --json FILE`."""
-    with tempfile.TemporaryDirectory() as scratch:
-        output = Path(scratch) / "score.json"
-        command = [*shlex.split(scorer), file, "--gt", case.truth_file, "--views", case.source, "--json", output]
-        done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"the scorer failed: {last_line(done.stderr)}")
-        found = json.loads(output.read_text())
+    """What the independent scorer says, under our names."""
+    found = scorer_says(file, case, scorer)
     health, geometry, images = found["health"], found["geometry"], found["images"]
     names = ("chamfer_pct", "fscore_0.5pct", "normal_angle_deg")
     return {
@@ -141,6 +135,18 @@ def external(file: Path, case: Case, scorer: str) -> dict[str, Any]:
         "manifold": health["edge_manifold"] and health["vertex_manifold"],
         "self_intersecting": health["self_intersecting_faces"]["count"],
     }
+
+
+def scorer_says(file: Path, case: Case, scorer: str, *more: str) -> dict[str, Any]:
+    """What `SCORER MESH --gt TRUTH --views SOURCE --json FILE MORE` writes."""
+    with tempfile.TemporaryDirectory() as scratch:
+        output = Path(scratch) / "score.json"
+        command = [*shlex.split(scorer), file, "--gt", case.truth_file, "--views", case.source, "--json", output, *more]
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"the scorer failed: {last_line(done.stderr)}")
+        found: dict[str, Any] = json.loads(output.read_text())
+        return found
 
 
 def ratios(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, float]:
