@@ -26,7 +26,7 @@ from meshopt.config import EvaluateConfig
 from meshopt.evaluate import Evaluation, evaluate
 
 Figures = dict[str, tuple[float | None, float | None]]  # name: ours, theirs
-NOTHING = 1e-9  # figures below are equal
+NOTHING = 2e-5  # differences below are none: the scorer measures in single precision
 
 
 def main() -> int:

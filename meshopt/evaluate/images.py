@@ -6,14 +6,15 @@ but medians, shares and PSNR, which are over all pixels of all views.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+import torch
+from jaxtyping import Bool, Float
 
 from meshopt import parallel
+from meshopt.evaluate.perceptual import Perceptual
 from meshopt.evaluate.pixels import decibels, gradients, similarity, within
 from meshopt.evaluate.renders import in_scene, supersampled
 from meshopt.evaluate.shading import CREASE, shaded
@@ -23,8 +24,8 @@ from meshopt.views import ViewSet
 
 HALF, WHOLE = 0.499, 0.999  # coverages from which on a pixel is of the silhouette (128 of 255), and of the core
 LIMITS = (10.0, 11.25)  # degrees
-Array = np.ndarray
-Perceptual = Callable[[Array, Array], float]
+Colors = Float[np.ndarray, "H W 3"]
+Mask = Bool[np.ndarray, "H W"]
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,14 @@ class _Pair:
     """A view, rendered and given."""
 
     name: str
-    found: Array  # [H, W, 3] normals
-    given: Array
-    rotation: Array
-    rgb: tuple[Array, Array] | None
-    masks: tuple[Array, Array]  # [H, W] bool
-    core: Array
+    found: Float[np.ndarray, "H W 3"]
+    """World normals; so is `given`."""
+    given: Float[np.ndarray, "H W 3"]
+    rotation: Float[np.ndarray, "3 3"]
+    """World to camera."""
+    rgb: tuple[Colors, Colors] | None
+    masks: tuple[Mask, Mask]
+    core: Mask
 
     @property
     def degrees(self) -> Float[np.ndarray, "K"]:
@@ -113,7 +116,7 @@ def image_scores(
 
     `perceptual` takes two pictures [H, W, 3] in [0, 1], white outside the core, and gives their LPIPS.
     """
-    with parallel.single_torch():
+    with torch.no_grad(), parallel.single_torch():
         apart, corner_normals = shaded(in_scene(mesh, views), crease)
         renders = supersampled(apart, views, corner_normals)
     pairs = _pairs(renders, views)
@@ -125,7 +128,7 @@ def image_scores(
 
 def _pairs(renders: Renders, views: ViewSet) -> list[_Pair]:
     given = views.to("cpu")
-    colors: list[tuple[Array, Array] | None] = [None] * len(views)
+    colors: list[tuple[Colors, Colors] | None] = [None] * len(views)
     if renders.rgb is not None and given.rgb is not None:
         colors = list(zip(renders.rgb.numpy(), given.rgb.numpy(), strict=True))
     rows = zip(views.cameras, renders.normals.numpy(), given.normals.numpy(), colors, strict=True)

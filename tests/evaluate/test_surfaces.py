@@ -28,12 +28,12 @@ def test_nearest_is_the_least_over_all_triangles() -> None:
     random, surface = np.random.default_rng(1), _soup()
     triangles = surface.triangles
     points = np.concatenate([2 * random.normal(size=(60, 3)), triangles.mean(1), triangles[:, 0]])
-    weights = np.concatenate([random.dirichlet((0.5, 0.5, 0.5), 20_000), np.eye(3)])
+    weights = np.concatenate([random.dirichlet((0.5, 0.5, 0.5), 5000), np.eye(3)])
     cloud = np.einsum("sk,tkx->tsx", weights, triangles).reshape(-1, 3)
     found = surface.nearest(points)
     dense = np.array([np.linalg.norm(cloud - p, axis=1).min() for p in points])
     assert (found.distance <= dense + 1e-9).all()
-    assert (dense - found.distance).max() < 0.03  # the cloud's spacing
+    assert (dense - found.distance).max() < 0.06  # the cloud's spacing
     assert found.distance[60:].max() < 1e-9
 
 
