@@ -33,11 +33,10 @@ from paints import Model, Paint, markings, picture
 from PIL import Image
 from scores import MESHES
 from solids import surface_of
-from view_scores import creased
+from view_scores import creased, render
 
 import meshopt
 from meshopt.cameras import Camera
-from meshopt.evaluate.renders import render
 from meshopt.mesh import Mesh
 from meshopt.rigs import load_rig
 
@@ -164,7 +163,7 @@ def write_views(mesh: Mesh, folder: Path, rig: str, size: int, paint: Paint | No
         (folder / part).mkdir(parents=True, exist_ok=True)
     for i, camera in enumerate(rig_cameras(rig)):
         names = {key: form.format(i=i, name=camera.name) for key, form in (("rgb", colour), ("normal", normal))}
-        image = render(sharp, camera, (size, size), normals=normals).numpy()
+        image = render(mesh, camera, (size, size), normals="creased").numpy()
         colours = picture(sharp, normals, camera, (size, size), paint)
         save(folder / "rgb" / names["rgb"], colours, image[..., 3], 255)
         save(folder / "normals" / names["normal"], image[..., :3] * 0.5 + 0.5, image[..., 3], 0)

@@ -14,10 +14,10 @@ from functools import reduce
 import numpy as np
 import torch
 from solids import Distance, length
+from view_scores import OVERSAMPLING
 
 from meshopt import raster
 from meshopt.cameras import Camera
-from meshopt.evaluate.renders import OVERSAMPLING
 from meshopt.mesh import Mesh
 
 LIGHT = np.array([0.3, 0.8, 0.52], np.float32)  # the direction to it, in the world's frame

@@ -15,12 +15,11 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from scores import Case
-from view_scores import creased
+from view_scores import render
 
 import meshopt
 from meshopt import raster
 from meshopt.cameras import Camera
-from meshopt.evaluate.renders import in_scene, render
 from meshopt.mesh import Mesh
 
 MOST_DEGREES, MOST_DISTANCE = 30.0, 1.0  # at the end of the colours; the distance in per cent of the diagonal
@@ -62,14 +61,13 @@ def cameras_of(case: Case, truth: Mesh) -> list[Camera]:
 
 def picture_columns(case: Case, files: dict[str, Path]) -> dict[str, Tiles]:
     """Tiles of each column by its heading, one per view."""
-    truth = in_scene(case.truth, case.views)
+    truth = case.views.in_scene(case.truth)
     cameras = cameras_of(case, truth)
-    sharp, normals = creased(truth)
-    targets = [render(sharp, camera, (TILE, TILE), OVERSAMPLING, normals).numpy() for camera in cameras]
+    targets = [render(truth, camera, (TILE, TILE), OVERSAMPLING, "creased").numpy() for camera in cameras]
     columns = {"truth": [shaded(image, camera) for image, camera in zip(targets, cameras, strict=True)]}
     for name, file in files.items():
         given = meshopt.load_mesh(file)
-        mesh = in_scene(given, case.views)
+        mesh = case.views.in_scene(given)
         share = 100 * case.surface.nearest(given.vertices.double().numpy()).distance / case.surface.diagonal
         own: tuple[Tiles, Tiles, Tiles] = ([], [], [])
         for target, camera in zip(targets, cameras, strict=True):

@@ -279,8 +279,6 @@ class EvaluateConfig(Settings):
     """Points on each surface that distances are measured from."""
     thresholds: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field((0.5, 1.0), min_length=1)
     """Limits of the F-scores, in percent of the diagonal of the true mesh's box."""
-    crease: float = Field(50.0, ge=0, le=180)
-    """Degrees between faces above which their edge is shaded as a sharp one."""
     lpips: bool = False
     """Measure LPIPS, too, which needs the package lpips and its weights."""
 

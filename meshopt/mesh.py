@@ -79,10 +79,6 @@ class Mesh:
         """The same connectivity with moved vertices; normals of its own, which may no longer be right, are left out."""
         return replace(self, vertices=vertices, shading=None)
 
-    def placed(self, scale: float, offset: Float[Tensor, "3"]) -> Mesh:
-        """The mesh with every point at `point * scale + offset`."""
-        return replace(self, vertices=self.vertices * scale + offset)
-
 
 def at(values: Float[Tensor, "N C"], index: Int[Tensor, "M"]) -> Float[Tensor, "M C"]:
     """`values[index]` whose gradient is summed in the same order every time, unlike that of advanced indexing."""

@@ -67,8 +67,7 @@ class Reconstruction:
     @property
     def world_mesh(self) -> Mesh:
         """The mesh in the units and place of the cameras that the views were loaded with."""
-        offset = torch.tensor(self.views.offset).to(self.mesh.vertices)
-        return self.mesh.placed(self.views.scale, offset)
+        return self.views.in_world(self.mesh)
 
 
 def reconstruct(
@@ -138,7 +137,7 @@ class _Run:
         if self.config.check.enabled and self.views.has_normals:
             self.check()
         bare = replace(mesh.to(self.views.masks.device), texture=None)
-        return self.finished(self.with_budget(self.in_scene(replace(bare, vertices=bare.vertices.float()))))
+        return self.finished(self.with_budget(self.views.in_scene(replace(bare, vertices=bare.vertices.float()))))
 
     def check_texture(self) -> None:
         """Raises InputError, before all the work, where a texture is asked for that these views or settings forbid."""
@@ -226,12 +225,7 @@ class _Run:
             mesh = load_mesh(Path(method))
         except InputError as error:
             raise InputError(f"--init {error}; or one of {', '.join(INITIAL_METHODS)}") from None
-        return self.in_scene(mesh)
-
-    def in_scene(self, mesh: Mesh) -> Mesh:
-        """A mesh in the user's units, in the scene frame."""
-        offset = torch.tensor(self.views.offset).to(mesh.vertices)
-        return replace(mesh, vertices=(mesh.vertices - offset) / self.views.scale)
+        return self.views.in_scene(mesh)
 
     def optimize(self, stage: Stage, mesh: Mesh, turning: bool) -> Mesh:
         """One stage of the optimiser; `turning`: once what is left of turned normals is turned back."""

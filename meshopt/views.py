@@ -22,6 +22,7 @@ from meshopt.loading.layouts import Layout, Slot, camera_in_square, find_layout
 from meshopt.loading.pictures import Pictures
 from meshopt.loading.preparation import Fitting, MaskOptions, Prepared, prepare, view_shapes
 from meshopt.matting import MATTINGS, Matting
+from meshopt.mesh import Mesh
 
 MAX_RESOLUTION = 2048  # rows and columns of a view by default, where files have more
 MAX_TOTAL_PIXELS = 32 * 1024 * 1024  # of all views together by default
@@ -76,6 +77,15 @@ class ViewSet:
                 f"the views have no normals, which {stage} needs: give the folder of their normal maps with --normals, "
                 "name them normals_*, or put them into normals/ beside rgb/."
             )
+
+    def in_scene(self, mesh: Mesh) -> Mesh:
+        """A mesh in the user's units, as the cameras see it."""
+        offset = torch.tensor(self.offset).to(mesh.vertices)
+        return replace(mesh, vertices=(mesh.vertices - offset) / self.scale)
+
+    def in_world(self, mesh: Mesh) -> Mesh:
+        """A mesh of the scene in the user's units and place."""
+        return replace(mesh, vertices=mesh.vertices * self.scale + torch.tensor(self.offset).to(mesh.vertices))
 
     def weights(self, given: Mapping[str, float], setting: str) -> Float[Tensor, " V"]:
         """Each view's weight: what is given for its name, else 1. Raises InputError for names that no view has."""

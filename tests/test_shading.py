@@ -74,7 +74,6 @@ def test_a_mesh_is_smooth_unless_it_says_otherwise() -> None:
     sharp = Mesh(mesh.vertices, faces, shading=own)
     assert shading(sharp) is own
     assert sharp.with_vertices(2 * mesh.vertices).shading is None
-    assert sharp.placed(2.0, torch.ones(3)).shading is own
     moved = sharp.to("meta").shading
     assert moved is not None
     assert moved.normals.device.type == "meta"

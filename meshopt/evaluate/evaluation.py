@@ -77,7 +77,7 @@ def evaluate(
     images = None
     if views is not None:
         distance = perceptual(download) if settings.lpips and _colored(mesh) and views.rgb is not None else None
-        images = image_scores(mesh, views, settings.crease, distance)
+        images = image_scores(mesh, views, distance)
         notes += _image_notes(mesh, views, images, settings)
     return Evaluation(settings.align, pose, geometry, images, topology(mesh.vertices, mesh.faces), tuple(notes))
 

@@ -16,10 +16,9 @@ from jaxtyping import Bool, Float
 from meshopt import parallel
 from meshopt.evaluate.perceptual import Perceptual
 from meshopt.evaluate.pixels import decibels, gradients, similarity, within
-from meshopt.evaluate.renders import in_scene, supersampled
-from meshopt.evaluate.shading import CREASE, shaded
 from meshopt.mesh import Mesh
 from meshopt.rendering import Renders
+from meshopt.snapshots import SnapshotOptions, snapshots
 from meshopt.views import ViewSet
 
 HALF, WHOLE = 0.499, 0.999  # coverages from which on a pixel is of the silhouette (128 of 255), and of the core
@@ -109,21 +108,30 @@ class _Pair:
         return float(np.square(self.rgb[0][self.core].astype(np.float64) - self.rgb[1][self.core]).mean())
 
 
-def image_scores(
-    mesh: Mesh, views: ViewSet, crease: float = CREASE, perceptual: Perceptual | None = None
-) -> ImageScores:
-    """`mesh`, in the user's units, against the views. `crease`: see `shaded`.
+def image_scores(mesh: Mesh, views: ViewSet, perceptual: Perceptual | None = None) -> ImageScores:
+    """`mesh`, in the user's units, against the views.
 
-    `perceptual` takes two pictures [H, W, 3] in [0, 1], white outside the core, and gives their LPIPS.
+    Its normals are those of its shape, with creases at sharp edges, whatever normals it brings along. `perceptual`
+    takes two pictures [H, W, 3] in [0, 1], white outside the core, and gives their LPIPS.
     """
     with torch.no_grad(), parallel.single_torch():
-        apart, corner_normals = shaded(in_scene(mesh, views), crease)
-        renders = supersampled(apart, views, corner_normals)
+        renders = _rendered(views.in_scene(mesh), views)
     pairs = _pairs(renders, views)
     normals = [_normal_scores([pair]) for pair in pairs]
     colors = [_color_scores(pair, perceptual) for pair in pairs]
     scores = tuple(_view(*parts) for parts in zip(pairs, normals, colors, strict=True))
     return ImageScores(scores, _whole(scores, pairs), renders)
+
+
+def _rendered(mesh: Mesh, views: ViewSet) -> Renders:
+    """A mesh of the scene in all cameras, at the views' resolution; colours where it has any."""
+    shots = list(snapshots(mesh, views.cameras, [views.resolution] * len(views), SnapshotOptions(normals="creased")))
+    colored = mesh.texture is not None or mesh.colors is not None
+    return Renders(
+        torch.stack([shot.normals for shot in shots]),
+        torch.stack([shot.alpha for shot in shots]),
+        torch.stack([shot.rgb for shot in shots]) if colored else None,
+    )
 
 
 def _pairs(renders: Renders, views: ViewSet) -> list[_Pair]:

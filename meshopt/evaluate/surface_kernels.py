@@ -180,19 +180,3 @@ def reached(points, normals, directions, lift, corners, low, high, found):
             if not blocked(origin, directions[k], corners, low, high, stack):
                 found[i] = True
                 break
-
-
-@njit(**KERNEL)
-def blend(order, starts, weights, normals, cosine, total):
-    """Adds up in `total`, for each corner, the weighted normals of those at its vertex that are turned little from its.
-
-    `order` lists the corners vertex by vertex, vertex v's from starts[v]; corner c is of face c // 3.
-    """
-    for v in range(len(starts) - 1):
-        for i in range(starts[v], starts[v + 1]):
-            own = normals[order[i] // 3]
-            for j in range(starts[v], starts[v + 1]):
-                other = normals[order[j] // 3]
-                if own[0] * other[0] + own[1] * other[1] + own[2] * other[2] >= cosine - 1e-12:
-                    for k in range(3):
-                        total[order[i], k] += weights[order[j]] * other[k]

@@ -11,8 +11,6 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from meshopt.evaluate.images import ImageScores, image_scores
-from meshopt.evaluate.renders import supersampled
-from meshopt.evaluate.shading import shaded
 from meshopt.mesh import Mesh
 from meshopt.views import ViewSet
 
@@ -28,8 +26,7 @@ def lump(shapes: Any) -> Mesh:
 @pytest.fixture(scope="module")
 def views(lump: Mesh, sphere: ViewSet) -> ViewSet:
     """Renders of it."""
-    apart, normals = shaded(lump)
-    found = supersampled(apart, sphere, normals)
+    found = image_scores(lump, sphere).renders
     return replace(sphere, normals=found.normals * (found.masks > 0)[..., None], masks=found.masks, rgb=found.rgb)
 
 
