@@ -65,8 +65,9 @@ def check_folder(folder: Path, names: Iterable[str], overwrite: bool) -> None:
         raise InputError(f"--output {folder}: is a file, expected a folder to write into")
     present = [name for name in names if (folder / name).exists()]
     if present and not overwrite:
+        listed = ", ".join(present[:8]) + (f" and {len(present) - 8} more" if len(present) > 8 else "")
         raise InputError(
-            f"--output {folder}: already holds a result ({', '.join(present)}); "
+            f"--output {folder}: already holds a result ({listed}); "
             "choose another folder or replace it with --overwrite"
         )
     parent = _existing(folder)

@@ -52,7 +52,7 @@ class ViewFiles:
     def paths(self, layers: Sequence[Layer]) -> tuple[str, ...]:
         """All files of these layers, and the cameras file."""
         found = [self.path(layer, view) for layer in layers for view in range(len(self.cameras))]
-        return (*dict.fromkeys(found), "cameras.json")
+        return ("cameras.json", *dict.fromkeys(found))
 
     def cameras_file(self, layers: Sequence[Layer], more: Mapping[str, Any]) -> bytes:
         """The cameras, the files of these layers, and `more` besides."""

@@ -160,6 +160,14 @@ def test_a_mesh_of_any_size_is_fitted_in(ball: Mesh, tmp_path: Path, fit: str) -
     assert 4 * alpha.mean() == pytest.approx(math.pi * radius**2, rel=3e-3)
 
 
+def test_the_ball_is_whole_in_every_rig() -> None:
+    for name in RIGS:
+        for camera in load_rig(name).cameras():
+            tangent = camera.half_extent[0]
+            whole = tangent if camera.projection == "orthographic" else 1 / math.hypot(1, tangent)
+            assert whole > RADIUS, name
+
+
 def test_a_mesh_outside_all_views_writes_nothing(ball: Mesh, tmp_path: Path) -> None:
     far = replace(ball, vertices=ball.vertices + 10)
     words = r"no view of unique3d sees the mesh, which spans x 9\.55 to 10\.6, .*inside \[-1, 1\]; --fit box"

@@ -61,7 +61,7 @@ def test_a_sheet_has_views_row_by_row() -> None:
     sheet = sheet_of(tiles, files)
     assert sheet.shape == (24, 16, 3)
     assert sheet[::8, ::8, 0].tolist() == [[0, 1], [2, 3], [4, 5]]
-    assert files.paths(("rgb", "normals")) == ("rgb/colors.png", "normals/normals.png", "cameras.json")
+    assert files.paths(("rgb", "normals")) == ("cameras.json", "rgb/colors.png", "normals/normals.png")
 
 
 def written(tmp_path: Path, data: dict[str, object], resolution: int = 100, plain: bool = False) -> ViewFiles:
