@@ -16,6 +16,7 @@ from view_scores import view_scores
 import meshopt
 from meshopt.evaluate.geometry import SAMPLES, Geometry, SurfaceScores, compare
 from meshopt.evaluate.surfaces import Surface
+from meshopt.mesh import Texture
 from meshopt.topology import topology
 
 MESHES = (".glb", ".gltf", ".obj", ".ply")
@@ -43,6 +44,11 @@ class Case:
     @cached_property
     def truth(self) -> meshopt.Mesh:
         return meshopt.load_mesh(self.truth_file)
+
+    @cached_property
+    def paint(self) -> Texture | None:
+        """The true colours of the truth's faces, where it has an image of them."""
+        return meshopt.load_mesh(self.truth_file, textures=True).texture
 
     @cached_property
     def surface(self) -> Surface:

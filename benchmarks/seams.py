@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from meshopt.mesh import Mesh
+from meshopt.mesh import Mesh, Texture
 
 PLACES = 4  # on every edge
 BENDS = np.array([0, 2, 5, 10, 20, 40, 180.0])  # degrees between faces: limits of the classes that are compared
@@ -29,6 +29,14 @@ class Steps:
     """What `across` would be inside charts at edges that bend as much as the borders do."""
     jump: float
     """At the border itself: the same point of the surface, looked up in both charts."""
+    paint: float | None
+    """`across` by `inside` of the mesh's own paint at the same places, where it is known: what borders that lie where
+    colours change would show by themselves."""
+
+    @property
+    def ratio(self) -> float:
+        """`across` by `inside`."""
+        return self.across / self.inside
 
 
 @dataclass(frozen=True)
@@ -39,34 +47,44 @@ class _Edges:
     other: tuple[np.ndarray, np.ndarray]
 
 
-def steps(mesh: Mesh) -> Steps:
-    """Of a textured mesh."""
+def steps(mesh: Mesh, paint: Texture | None = None) -> Steps:
+    """Of a textured mesh; `paint` is the true texture of the same faces."""
     texture = mesh.texture
     assert texture is not None
     points, faces = mesh.vertices.double().numpy(), mesh.faces.long().numpy()
-    rows, image = texture.faces.long().numpy(), texture.color.numpy().astype(np.float64)
-    places = texture.uv.double().numpy()[rows]
+    rows, places = texture.faces.long().numpy(), _places(texture)
     edges = _shared(faces, len(points))
     length = np.linalg.norm(points[_start(faces, edges.one)] - points[_start(faces, edges.one, 1)], axis=1)
     border = (_start(rows, edges.one) != _start(rows, edges.other, 1)) | (
         _start(rows, edges.one, 1) != _start(rows, edges.other)
     )
-    found = {}
-    for distance in (0.5, 0.0):
-        offset = distance * _texel(points[faces], places, len(image))
-        difference = np.zeros(len(length))
-        for share in (np.arange(PLACES) + 0.5) / PLACES:
-            one = _colour(points[faces], places, image, edges.one, share, offset)
-            other = _colour(points[faces], places, image, edges.other, 1 - share, offset)
-            difference += np.abs(one - other).mean(1) / PLACES
-        found[distance] = difference
+    half = 0.5 * _texel(points[faces], places, len(texture.color))
+    apart = _differences(points[faces], texture, edges, half)
     kind = np.digitize(_bend(points[faces], edges), BENDS[1:-1])
+    inside, across = _mean(apart, length, ~border), _mean(apart, length, border)
+    own = None if paint is None else _differences(points[faces], paint, edges, half)
     return Steps(
-        inside=_mean(found[0.5], length, ~border),
-        across=_mean(found[0.5], length, border),
-        matched=_matched(found[0.5], length, border, kind),
-        jump=_mean(found[0.0], length, border),
+        inside=inside,
+        across=across,
+        matched=_matched(apart, length, border, kind),
+        jump=_mean(_differences(points[faces], texture, edges, 0.0), length, border),
+        paint=None if own is None else _mean(own, length, border) / max(_mean(own, length, ~border), 1e-12),
     )
+
+
+def _places(texture: Texture) -> np.ndarray:
+    return texture.uv.double().numpy()[texture.faces.long().numpy()]
+
+
+def _differences(corners: np.ndarray, texture: Texture, edges: _Edges, offset: float) -> np.ndarray:
+    """Over every edge, `offset` from it on either side, the mean of some places."""
+    image, places = texture.color.numpy().astype(np.float64), _places(texture)
+    total = np.zeros(len(edges.one[0]))
+    for share in (np.arange(PLACES) + 0.5) / PLACES:
+        one = _colour(corners, places, image, edges.one, share, offset)
+        other = _colour(corners, places, image, edges.other, 1 - share, offset)
+        total += np.abs(one - other).mean(1) / PLACES
+    return total
 
 
 def _shared(faces: np.ndarray, size: int) -> _Edges:
@@ -107,7 +125,8 @@ def _colour(
 
 
 def _bilinear(image: np.ndarray, uv: np.ndarray) -> np.ndarray:
-    x = np.clip(uv * len(image) - 0.5, 0, len(image) - 1.001)
+    size = np.array(image.shape[1::-1])
+    x = np.clip(uv * size - 0.5, 0, size - 1.001)
     (j, k), (a, b) = np.floor(x).astype(int).T, (x - np.floor(x)).T[..., None]
     upper = (1 - a) * image[k, j] + a * image[k, j + 1]
     return (1 - b) * upper + b * ((1 - a) * image[k + 1, j] + a * image[k + 1, j + 1])

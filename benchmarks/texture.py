@@ -4,8 +4,9 @@
 
 FOLDER is as for benchmarks/reconstruct.py. PSNR in dB of sRGB: in the input views and in those of BETWEEN/OBJECT/NAME/,
 which have a cameras.json and rgb/ as an external scorer takes them (`SCORER MESH --views VIEWS --json FILE`; it
-overrules our own figure in the input views). Seams: benchmarks/seams.py; `across`: across borders, by what it is at
-edges inside charts that bend as much; `jump`: the same point looked up in both charts, by a texel's step inside.
+overrules our own figure in the input views). Seams: benchmarks/seams.py; `across`: across borders by inside charts;
+`own`: the same of the mesh's own paint at the same places; `matched`: across borders by inside charts at edges that
+bend as much; `jump`: the same point looked up in both charts, by a texel's step inside.
 `equal`: whether a second run gave the same bytes.
 """
 
@@ -46,6 +47,8 @@ COLUMNS = (
     ("seen", "seen", "{:.3f}"),
     ("PSNR in", "psnr", "{:.1f}"),
     ("across", "across", "{:.2f}"),
+    ("own", "own", "{:.2f}"),
+    ("matched", "matched", "{:.2f}"),
     ("jump", "jump", "{:.2f}"),
     ("wall s", "seconds", "{:.1f}"),
     ("CPU s", "cpu_seconds", "{:.1f}"),
@@ -110,14 +113,16 @@ def measure(
     result = meshopt.texture(mesh, case.views, config)
     seconds = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
     again = meshopt.texture(mesh, case.views, config)
-    seams = steps(result.mesh)
+    seams = steps(result.mesh, case.paint if kind == "truth" else None)
     values = [10 ** (-row["colour_psnr_db"] / 10) for row in result.report["views"]]
     row = {
         "faces": len(result.mesh.faces),
         **result.report["texture"],
         **seconds,
         "psnr": float(-10 * np.log10(np.mean(values))),
-        "across": seams.across / seams.matched,
+        "across": seams.ratio,
+        "own": seams.paint,
+        "matched": seams.across / seams.matched,
         "jump": seams.jump / seams.inside,
         "seams": asdict(seams),
         "equal": encode_mesh(result.mesh, "glb") == encode_mesh(again.mesh, "glb"),

@@ -19,6 +19,7 @@ from meshopt.texturing.atlas import Atlas, figures
 from meshopt.texturing.baking import NOWHERE, Levels, bake, find_levels, linear_images, srgb_bytes
 from meshopt.texturing.detail import onto
 from meshopt.texturing.fitting import fitted
+from meshopt.texturing.hinges import hinges
 from meshopt.texturing.lattice import make_lattice
 from meshopt.texturing.normal_maps import bake_normals
 from meshopt.texturing.observation import Observer
@@ -91,7 +92,8 @@ def _textured(
     step = STEP * float(observer.pixels.min())
     flat = make_lattice(mesh, atlas, step)
     lattice = flat if detail is mesh else onto(flat, detail, step)
-    texels = Texels(torch.from_numpy(lattice.uv), torch.from_numpy(lattice.uv_faces), settings.size)
+    uv, uv_faces = torch.from_numpy(lattice.uv), torch.from_numpy(lattice.uv_faces)
+    texels = Texels(uv, uv_faces, settings.size, hinges(lattice.points, lattice.faces))
     levels = find_levels(lattice, observer, trust)
     baked = bake(lattice, observer, levels, texels)
     if settings.bake == "optimize":

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from meshopt import parallel
 from meshopt.raster.cpu import CpuRasterizer
+from meshopt.texturing.hinges import Hinges
 from meshopt.texturing.pixels import nearest_known
 
 BAND = 2**23  # numbers that one task looks up for its texels
@@ -18,10 +19,16 @@ GUTTER = 2  # texels around charts that look at the surface, too
 
 
 class Texels:
-    """The texels of a square texture that lie in faces of a uv map, or beside them."""
+    """The texels of a square texture that lie in faces of a uv map, or beside them.
 
-    def __init__(self, uv: Float[Tensor, "Q 2"], faces: Int[Tensor, "S 3"], size: int) -> None:
-        self.uv, self.faces, self.size = uv.cpu().float(), faces.cpu().int(), size
+    With `hinges` of the faces, texels beside a chart lie on the faces beyond its border; else in the plane of the
+    nearest face.
+    """
+
+    def __init__(
+        self, uv: Float[Tensor, "Q 2"], faces: Int[Tensor, "S 3"], size: int, hinges: Hinges | None = None
+    ) -> None:
+        self.uv, self.faces, self.size, self.hinges = uv.cpu().float(), faces.cpu().int(), size, hinges
         self.backend = CpuRasterizer()
 
     def bands(self, work: Callable[[int, int], Sequence[np.ndarray]], channels: int) -> list[np.ndarray]:
@@ -38,7 +45,7 @@ class Texels:
     ) -> tuple[Bool[np.ndarray, "R T"], Float32[np.ndarray, "R T C"]]:
         """Which texels of the rows lie on the surface or beside a chart, and the attributes, interpolated, there.
 
-        Beside a chart the plane of the nearest face goes on, so that both sides of a seam blend into the same.
+        Beside a chart the surface goes on, so that both sides of a seam blend into the same.
         """
         first, last = max(top - GUTTER, 0), min(bottom + GUTTER, self.size)
         x = 2 * self.uv[:, 0] - 1
@@ -49,15 +56,16 @@ class Texels:
         place, gap = nearest_known(face >= 0)
         beside = (gap > 0) & (gap < GUTTER + 0.5)
         face[beside] = face.reshape(-1)[place[beside]]
-        fragments.bary[0][torch.from_numpy(beside)] = self._beyond(face, beside, first)
+        face[beside], bary = self._beyond(face, beside, first)
+        fragments.bary[0][torch.from_numpy(beside)] = bary
         image = self.backend.interpolate(attributes[None], fragments, self.faces)[0].numpy()
         kept = slice(top - first, bottom - first)
         return face[kept] >= 0, image[kept]
 
     def _beyond(
         self, face: Int[np.ndarray, "R T"], beside: Bool[np.ndarray, "R T"], first: int
-    ) -> Float[Tensor, "K 2"]:
-        """Barycentric coordinates of texels that lie beside their face, off by one side at most."""
+    ) -> tuple[Int[np.ndarray, " K"], Float[Tensor, "K 2"]]:
+        """Faces and barycentric coordinates of texels that lie beside their face, off by one side at most."""
         row, column = np.nonzero(beside)
         corners = self.uv.numpy()[self.faces.numpy()[face[row, column]]] * self.size
         a, b = corners[:, 0] - corners[:, 2], corners[:, 1] - corners[:, 2]
@@ -66,4 +74,9 @@ class Texels:
         u = p[:, 0] * b[:, 1] - p[:, 1] * b[:, 0]
         v = a[:, 0] * p[:, 1] - a[:, 1] * p[:, 0]
         found = np.stack([u, v], axis=1) / np.where(np.abs(area) > 1e-9, area, np.inf)[:, None]
-        return torch.from_numpy(np.clip(found, -1, 2).astype(np.float32))
+        index = face[row, column]
+        if self.hinges is not None:
+            whole = np.concatenate([found, 1 - found.sum(1, keepdims=True)], axis=1).astype(np.float64)
+            index, whole = self.hinges.crossed(index, whole)
+            found = whole[:, :2]
+        return index, torch.from_numpy(np.clip(found, -1, 2).astype(np.float32))

@@ -27,6 +27,7 @@ from meshopt.texturing.baking import (
     srgb_bytes,
     unit,
 )
+from meshopt.texturing.hinges import hinges
 from meshopt.texturing.lattice import make_lattice
 from meshopt.texturing.observation import Observer
 from meshopt.texturing.texels import Texels
@@ -42,7 +43,8 @@ def _baked(
     observer = Observer(mesh, views, linear_images(views.rgb))
     lattice = make_lattice(mesh, atlas, 3 * float(observer.pixels.min()))
     levels = find_levels(lattice, observer, np.ones(len(views)) if trust is None else trust)
-    texels = Texels(torch.from_numpy(lattice.uv), torch.from_numpy(lattice.uv_faces), size)
+    uv, uv_faces = torch.from_numpy(lattice.uv), torch.from_numpy(lattice.uv_faces)
+    texels = Texels(uv, uv_faces, size, hinges(lattice.points, lattice.faces))
     return bake(lattice, observer, levels, texels), levels
 
 

@@ -18,6 +18,7 @@ from meshopt.raster.reference import ReferenceRasterizer
 from meshopt.texturing.atlas import Atlas
 from meshopt.texturing.baking import Baked, Levels, bake, find_levels, linear_images
 from meshopt.texturing.fitting import fitted
+from meshopt.texturing.hinges import hinges
 from meshopt.texturing.lattice import Lattice, make_lattice
 from meshopt.texturing.observation import Observer
 from meshopt.texturing.texels import Texels
@@ -37,7 +38,8 @@ def _made(mesh: Mesh, atlas: Atlas, views: ViewSet, size: int = SIZE) -> tuple[B
     observer = Observer(mesh, views, linear_images(views.rgb))
     lattice = make_lattice(mesh, atlas, 3 * float(observer.pixels.min()))
     levels = find_levels(lattice, observer, np.ones(len(views)))
-    texels = Texels(torch.from_numpy(lattice.uv), torch.from_numpy(lattice.uv_faces), size)
+    uv, uv_faces = torch.from_numpy(lattice.uv), torch.from_numpy(lattice.uv_faces)
+    texels = Texels(uv, uv_faces, size, hinges(lattice.points, lattice.faces))
     return bake(lattice, observer, levels, texels), lattice, observer, levels
 
 

@@ -16,6 +16,7 @@ from meshopt.tangents import tangents
 from meshopt.texturing.atlas import Atlas
 from meshopt.texturing.baking import linear_images, unit
 from meshopt.texturing.detail import onto
+from meshopt.texturing.hinges import hinges
 from meshopt.texturing.lattice import Lattice, make_lattice
 from meshopt.texturing.normal_maps import FLAT, bake_normals
 from meshopt.texturing.observation import Observer
@@ -34,7 +35,8 @@ def _map(
     step = 3 * float(observer.pixels.min())
     lattice = make_lattice(mesh, atlas, step)
     lattice = onto(lattice, detail, step) if detail else lattice
-    texels = Texels(torch.from_numpy(lattice.uv), torch.from_numpy(lattice.uv_faces), SIZE)
+    uv, uv_faces = torch.from_numpy(lattice.uv), torch.from_numpy(lattice.uv_faces)
+    texels = Texels(uv, uv_faces, SIZE, hinges(lattice.points, lattice.faces))
     shown = observer.showing(np.zeros((*views.masks.shape, 3)) if normals is None else normals)
     return bake_normals(mesh, atlas, lattice, shown, np.ones(len(views)), texels)
 
