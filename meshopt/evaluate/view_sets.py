@@ -32,7 +32,7 @@ from meshopt.io.view_files import (
     sheet_of,
 )
 from meshopt.mesh import Mesh
-from meshopt.rigs import load_rig
+from meshopt.rigs import load_rig, presets
 from meshopt.snapshots import Snapshot, SnapshotOptions, snapshots
 
 FITS = ("none", "box", "sphere")
@@ -83,6 +83,9 @@ class RenderOptions:
     def files(self) -> ViewFiles:
         """The files of the set. Raises InputError for an unknown rig and for a cameras file that cannot be used."""
         frame, plain = None if self.frame is None else check_frame(self.frame), self.names == "plain"
+        if self.rig.strip().lower() == "auto":
+            known = ", ".join(presets())
+            raise InputError(f"--rig auto tells a rig by its pictures: expected {known}, turntable:N or a .json file.")
         path = Path(self.rig).expanduser()
         if path.suffix.lower() == ".json" or path.is_file():
             return files_of_cameras(read_cameras(path), self.resolution, frame, plain)
@@ -122,7 +125,8 @@ def write_views(
     files, folder = options.files(), Path(folder)
     layers = tuple(layer for layer in LAYERS if layer in options.layers)
     scale, offset = placing(mesh, options.fit)
-    placed = replace(mesh, vertices=(mesh.vertices - torch.tensor(offset).to(mesh.vertices)) / scale)
+    vertices = (mesh.vertices.detach().cpu().double() - torch.tensor(offset, dtype=torch.float64)) / scale
+    placed = replace(mesh.to("cpu"), vertices=vertices)
     with staged_folder(folder, (*files.paths(LAYERS), *_older(folder)), overwrite) as staging:
         writer = _Writer(staging, files, layers, BACKGROUNDS[options.background])
         for view, shot in enumerate(snapshots(placed, files.cameras, files.sizes, options.view)):

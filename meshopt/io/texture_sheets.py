@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -68,12 +68,6 @@ class _Piece:
     faces: Int[np.ndarray, " n"]
 
 
-@dataclass(eq=False)
-class _Notes:
-    sentences: list[str] = field(default_factory=list)
-    clear: list[str] = field(default_factory=list)  # materials
-
-
 def needs_sheet(parts: Sequence[Part]) -> bool:
     """Whether one colour per vertex cannot hold what the parts' materials say."""
     if any(_has_image(part) for part in parts):
@@ -100,17 +94,13 @@ def texture_sheet(
     starts = np.cumsum([0, *(int(k.sum()) for k in kept)])
     numbered = [(p, k, np.arange(a, b)) for p, k, a, b in zip(parts, kept, starts[:-1], starts[1:], strict=True)]
     numbered = [item for item in numbered if len(item[2])]
-    notes = _Notes()
-    notes.clear += [p.material.name for p, _, _ in numbered if p.material.clear]
     looks = list(_looks(numbered))
-    _fit(looks, notes)
-    pieces = [_image_piece(look) for look in looks]
-    pieces += _plain_pieces(numbered)
+    notes = _fit(looks) + _transparency([part for part, _, _ in numbered])
+    if any(_has_image(part) and part.colors is not None for part, _, _ in numbered):
+        notes.append("colours of vertices beside a texture are left out")
+    pieces = [*map(_image_piece, looks), *_plain_pieces(numbered)]
     color, places = _laid_out(pieces, len(vertices))
-    _note_transparency(numbered, notes)
-    if any(_has_image(p) and p.colors is not None for p, _, _ in numbered):
-        notes.sentences.append("colours of vertices beside a texture are left out")
-    return Sheet(_texture(color, places, vertices), tuple(notes.sentences))
+    return Sheet(_texture(color, places, vertices), tuple(notes))
 
 
 def _has_image(part: Part) -> bool:
@@ -161,8 +151,11 @@ def _into_reach(corners: Float[np.ndarray, "n 3 2"], wrap: tuple[Wrap, Wrap]) ->
     return moved, int(squeezed.sum())
 
 
-def _fit(looks: Sequence[_Look], notes: _Notes) -> None:
-    """Sizes at which images are drawn, so that all pieces together stay within MAX_TEXELS: the largest give way."""
+def _fit(looks: Sequence[_Look]) -> list[str]:
+    """Sizes at which images are drawn, so that all pieces together stay within MAX_TEXELS: the largest give way.
+
+    Gives a sentence for each look that has lost something.
+    """
     for look in looks:
         look.size = _capped(look.image.size())
     areas = sorted(look.area() for look in looks)
@@ -172,18 +165,18 @@ def _fit(looks: Sequence[_Look], notes: _Notes) -> None:
             most = left / (len(areas) - k)
             break
         left -= area
+    notes = []
     for look in looks:
         share = math.sqrt(min(1.0, most / look.area()))
-        full = look.image.size()
+        full, name = look.image.size(), look.image.label.rpartition(": ")[2]
         look.size = max(1, int(look.size[0] * share)), max(1, int(look.size[1] * share))
         if look.size != full:
             sizes = f"{full[1]} x {full[0]} to {look.size[1]} x {look.size[0]}"
-            notes.sentences.append(f"{look.image.label.rpartition(': ')[2]} is reduced from {sizes} pixels")
+            notes.append(f"{name} is reduced from {sizes} pixels")
         if look.squeezed:
-            notes.sentences.append(
-                f"{look.squeezed} faces repeat {look.image.label.rpartition(': ')[2]} more than {MAX_REPEATS} times, or"
-                " run far over its edge: they show it larger"
-            )
+            over = f"more than {MAX_REPEATS} times, or run far over its edge"
+            notes.append(f"{look.squeezed} faces repeat {name} {over}: they show it larger")
+    return notes
 
 
 def _capped(size: tuple[int, int]) -> tuple[int, int]:
@@ -285,10 +278,17 @@ def _texture(
     )
 
 
-def _note_transparency(parts: Numbered, notes: _Notes) -> None:
-    materials = {part.material for part, _, _ in parts if _has_image(part) and part.material.see_through}
-    notes.clear += [m.name for m in materials if m.image is not None and m.image.pixels(64, 64)[1]]
-    if notes.clear:
-        names = ", ".join(repr(name) for name in dict.fromkeys(sorted(notes.clear)) if name)
-        which = f" ({names})" if names else ""
-        notes.sentences.append(f"some of it is transparent{which}, which is left out: it is drawn as if it were solid")
+def _transparency(parts: Sequence[Part]) -> list[str]:
+    """A sentence where a material is not opaque."""
+    materials = {id(part.material): part.material for part in parts}.values()
+    clear = [material.name for material in materials if material.clear or _shines_through(material)]
+    if not clear:
+        return []
+    names = ", ".join(repr(name) for name in dict.fromkeys(clear) if name)
+    which = f" ({names})" if names else ""
+    return [f"some of it is transparent{which}, which is left out: it is drawn as if it were solid"]
+
+
+def _shines_through(material: Material) -> bool:
+    """Whether its image's alpha counts, and is below 1 somewhere."""
+    return material.see_through and material.image is not None and material.image.pixels(64, 64)[1]

@@ -195,6 +195,7 @@ def test_notes(ball: Mesh, tmp_path: Path) -> None:
     ("change", "words"),
     [
         ({"rig": "wonder3"}, r"--rig 'wonder3' is neither .*did you mean wonder3d\?"),
+        ({"rig": "auto"}, r"--rig auto tells a rig by its pictures: expected era3d, .*turntable:N or a \.json file"),
         ({"rig": "none.json"}, r"cameras file none\.json cannot be read"),
         ({"names": "fancy"}, "--names 'fancy' is unknown, expected rig or plain"),
         ({"frame": "object"}, "--normal-frame 'object' is unknown"),
