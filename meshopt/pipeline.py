@@ -14,7 +14,7 @@ import torch
 import meshopt
 from meshopt import parallel
 from meshopt.config import Config
-from meshopt.consistency import check, check_mesh, remaining_turns
+from meshopt.consistency import Checked, check, check_mesh, remaining_turns
 from meshopt.consistency.corrections import corrected
 from meshopt.consistency.outcome import Outcome
 from meshopt.devices import choose
@@ -53,7 +53,7 @@ class Reconstruction:
     """A finished run. `mesh` is in the scene frame; `world_mesh` in the user's units.
 
     `report` is plain data (docs/report.md); `curves` are the losses of every step, by stage and name; `textured` is
-    where the texture comes from, where one was made.
+    where the texture comes from, where one was made; `checked` what the checks said of the views as they came.
     """
 
     mesh: Mesh
@@ -63,6 +63,7 @@ class Reconstruction:
     renders: Renders
     curves: dict[str, dict[str, list[float]]]
     textured: Textured | None = None
+    checked: Checked | None = None
 
     @property
     def world_mesh(self) -> Mesh:
@@ -162,7 +163,9 @@ class _Run:
                 mesh = self.timed("texture", partial(self.with_texture, mesh, any_fit))
         renders = render_views(self.backend, mesh, self.views)
         report = self.report(mesh, renders)
-        return Reconstruction(mesh, self.views, self.config, report, renders, self.curves, self.textured)
+        return Reconstruction(
+            mesh, self.views, self.config, report, renders, self.curves, self.textured, self.checks.checked
+        )
 
     @property
     def makes_texture(self) -> bool:
