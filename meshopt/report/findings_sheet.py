@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from PIL import Image, ImageDraw
 
-from meshopt.consistency import ConsistencyReport, Finding
+from meshopt.consistency import ConsistencyReport, Finding, ViewVerdict
 from meshopt.report.sheets import (
     COLUMNS,
     FAINT,
@@ -61,7 +61,7 @@ def draw_findings(
 
     `degrees`: as in `Checked`. `flagged`: pixels that findings point at, outlined.
     """
-    shown = _shown(report)
+    shown = chosen(report.views)
     blocks = []
     for start in range(0, len(shown), COLUMNS):
         block = shown[start : start + COLUMNS]
@@ -81,9 +81,8 @@ def ranked(findings: Sequence[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
-def _shown(report: ConsistencyReport) -> list[int]:
-    """Which views: all, or those that something was found in and others between them."""
-    views = report.views
+def chosen(views: Sequence[ViewVerdict]) -> list[int]:
+    """Which views are shown: all, or those that something was found in and others between them."""
     if len(views) <= MOST_VIEWS:
         return list(range(len(views)))
     bad = [i for i, view in enumerate(views) if view.verdict != "ok"]

@@ -15,6 +15,7 @@ from meshopt.report.sheets import (
     COLUMNS,
     TILE,
     Caption,
+    Color,
     Row,
     array,
     draw_block,
@@ -26,8 +27,8 @@ from meshopt.report.sheets import (
 )
 from meshopt.views import ViewSet
 
-_BOTH, _MISSING, _EXTRA = (203, 208, 216), (214, 61, 53), (38, 110, 212)
-_KEY = ((_BOTH, "both"), (_MISSING, "input only"), (_EXTRA, "result only"))
+BOTH, MISSING, EXTRA = (203, 208, 216), (214, 61, 53), (38, 110, 212)
+_KEY = ((BOTH, "both"), (MISSING, "input only"), (EXTRA, "result only"))
 
 
 @runtime_checkable
@@ -97,15 +98,17 @@ def _rows(views: ViewSet, pictures: Pictures, indices: list[int], tile: int) -> 
         heat(angle_map(a, b), (m > 0.5) & (n > 0.5)) for a, b, m, n in zip(target, normals, wanted, found, strict=True)
     ]
     rows.append(Row("angle between\nthe normals", tiles(errors, tile), scale=True))
-    silhouettes = [_silhouettes(m > 0.5, n > 0.5) for m, n in zip(wanted, found, strict=True)]
-    rows.append(Row("silhouettes", tiles(silhouettes, tile), key=_KEY))
+    outlines = [silhouettes(m > 0.5, n > 0.5) for m, n in zip(wanted, found, strict=True)]
+    rows.append(Row("silhouettes", tiles(outlines, tile), key=_KEY))
     return rows
 
 
-def _silhouettes(wanted: Bool[np.ndarray, "H W"], found: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, "H W 3"]:
+def silhouettes(
+    wanted: Bool[np.ndarray, "H W"], found: Bool[np.ndarray, "H W"], both: Color = BOTH
+) -> Float[np.ndarray, "H W 3"]:
     """What both cover, and what only one does."""
     image = np.full((*wanted.shape, 3), TILE, np.float32)
-    image[wanted & found] = _BOTH
-    image[wanted & ~found] = _MISSING
-    image[found & ~wanted] = _EXTRA
+    image[wanted & found] = both
+    image[wanted & ~found] = MISSING
+    image[found & ~wanted] = EXTRA
     return image / 255

@@ -39,7 +39,7 @@ def test_rows_show_normals_angles_and_silhouettes(result: SimpleNamespace) -> No
     assert np.allclose(_tile(sheet, 1, 2)[centre], [128, 128, 255], atol=1)  # input normals
     assert np.allclose(_tile(sheet, 2, 2)[centre], [191, 128, 238], atol=1)  # result normals
     silhouettes = _tile(sheet, 4, 1).reshape(-1, 3)
-    for color in (preview._BOTH, preview._MISSING, preview._EXTRA, sheets.TILE):
+    for color in (preview.BOTH, preview.MISSING, preview.EXTRA, sheets.TILE):
         assert (silhouettes == color).all(1).any()
 
 
