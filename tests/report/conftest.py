@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+import trimesh
 
 from meshopt.cameras import Camera
 from meshopt.config import Config
-from meshopt.mesh import Mesh
+from meshopt.consistency import Checked, ConsistencyReport, Finding, ViewVerdict
+from meshopt.consistency.corrections import Discounted, Mirrored, Placed, Rearranged, Tilted, Turned, Unbent
+from meshopt.mesh import Mesh, Texture
+from meshopt.texturing import Textured
 from meshopt.views import Source, ViewSet
 
 NAMES = ("front", "right", "back")
+VERDICTS = ("ok", "inconsistent", "suspect")
+FINDINGS = (
+    Finding("remark", "note", (), "all is a little blurred.", "none is needed."),
+    Finding("zoomed", "suspect", ("back",), "it is too large.", "scale it.", 1.5, "%", None, 1.0, "check.zoom"),
+    Finding("rotated", "inconsistent", ("right",), "right is turned.", "turn it.", 10.0, "degrees", 0.5, 2.5),
+)
+CORRECTIONS = (
+    Turned(1, np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])),
+    Placed(2, 1.015, 0.02, 0.0),
+    Mirrored(0),
+    Rearranged((0, 2, 1), True),
+    Tilted(5.0, True),
+    Unbent(0, np.zeros((4, 4, 3))),
+    Discounted(1, np.eye(8, dtype=bool)),
+)
+FIGURES = {
+    "size": 64, "method": "box", "charts": 6, "overlaps": 0, "coverage": 0.5, "stretch": 1.1, "seen": 0.9,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -60,4 +86,48 @@ def result() -> SimpleNamespace:
         renders=renders,
         curves=curves,
         textured=None,
+        checked=None,
     )
+
+
+@pytest.fixture
+def rich(result: SimpleNamespace) -> SimpleNamespace:
+    """The same with a textured ball, colours, findings of every severity, a correction of each kind, flagged pixels."""
+    ball = trimesh.creation.icosphere(subdivisions=3, radius=0.6)
+    vertices = torch.from_numpy(np.asarray(ball.vertices)).float()
+    faces = torch.from_numpy(np.asarray(ball.faces)).int()
+    shade = torch.arange(64, dtype=torch.uint8)[:, None].expand(64, 64) * 4
+    texture = Texture(vertices[:, [0, 1]] / 2 + 0.5, faces, torch.stack([shade, shade.T, 255 - shade], -1))
+    result.mesh = Mesh(vertices, faces, vertices / 2 + 0.5, texture)
+    result.renders.rgb = 0.5 - result.renders.normals / 2
+    numbers = torch.arange(64 * 64).reshape(64, 64)
+    result.textured = Textured(result.mesh, (numbers % 5).byte(), (numbers % 256).byte(), FIGURES)
+    flagged = np.zeros((3, 32, 32), bool)
+    flagged[1, 8:20, 10:22] = True
+    verdicts = tuple(ViewVerdict(name, verdict, 0.1) for name, verdict in zip(NAMES, VERDICTS, strict=True))
+    report = ConsistencyReport("inconsistent", 0.3, verdicts, FINDINGS)
+    result.checked = Checked(report, result.views, CORRECTIONS, np.full((3, 32, 32), 20.0), flagged, None)
+    named = zip(result.report["views"], verdicts, strict=True)
+    result.report |= {
+        **report.as_plain(),
+        "corrections": [correction.as_plain(NAMES) for correction in CORRECTIONS],
+        "views": [row | {"verdict": v.verdict, "score": v.score, "colour_psnr_db": 30.0} for row, v in named],
+        "texture": FIGURES,
+        "sources": [vars(source) for source in result.views.sources],
+        "rig": result.views.rig,
+        "device": "cpu",
+    }
+    return result
+
+
+@pytest.fixture(scope="session")
+def browser_module() -> ModuleType:
+    """browser.py beside this file: test folders are no packages, so tests cannot import it."""
+    name = "meshopt_report_browser"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("browser.py"))
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
