@@ -12,6 +12,7 @@ import click
 from .options import (
     READING,
     config_options,
+    html_option,
     input_options,
     loudness_options,
     read_views,
@@ -27,18 +28,19 @@ if TYPE_CHECKING:
     from meshopt.consistency import Checked
     from meshopt.views import ViewSet
 
-FLAGS = {**READING, "deep": "check.deep"}  # each flag is a setting
+FLAGS = {**READING, "deep": "check.deep", "html": "output.html"}  # each flag is a setting
 COMPILE_SECONDS = 20  # of the kernels that the checks use, on one core
 STDOUT = "-"
 
 
 @click.command()
 @input_options
-@click.option("-o", "--output", metavar="DIR", help="Folder for check.json and check.png.")
+@click.option("-o", "--output", metavar="DIR", help="Folder for report.html, check.json and check.png.")
 @click.option("--json", "record", metavar="FILE", help="The findings as JSON; - is standard output.")
 @click.option("--overwrite", is_flag=True, help="Replace files that are already there.")
 @click.option("--strict", is_flag=True, help="Exit with 3 for suspect views, too.")
 @click.option("--deep", is_flag=True, default=None, help="Leave each view out in turn, too: some seconds more.")
+@html_option
 @reading_options
 @config_options
 @loudness_options
@@ -78,7 +80,7 @@ def check(
 
         show_sources(out, loaded)
         checked = _compute(loaded, config.check, err, quiet)
-        files = _write(loaded, checked, output, record, overwrite)
+        files = _write(loaded, checked, output, record, overwrite, config.output.html)
         show_findings(out, checked.report, files, time.monotonic() - began)
     return _exit_code(checked.report.verdict, strict)
 
@@ -94,14 +96,14 @@ def _compute(views: ViewSet, settings: CheckConfig, err: Console, quiet: bool) -
 
 
 def _write(
-    views: ViewSet, checked: Checked, output: str | None, record: str | None, overwrite: bool
+    views: ViewSet, checked: Checked, output: str | None, record: str | None, overwrite: bool, html: bool
 ) -> tuple[Path, ...]:
     """Writes what was asked for; the files' paths."""
     from meshopt.report.findings import encode_findings, write_findings, write_findings_file
 
     files: tuple[Path, ...] = ()
     if output is not None:
-        files = write_findings(views, checked, output, overwrite)
+        files = write_findings(views, checked, output, overwrite, html)
     if record == STDOUT:
         click.echo(encode_findings(views, checked), nl=False)
     elif record is not None:

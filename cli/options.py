@@ -32,6 +32,7 @@ TEXTURING = {
 RUNNING = {
     "faces": "output.faces",
     "formats": "output.formats",
+    "html": "output.html",
     "device": "device",
     "backend": "backend",
     "strict": "check.strict",
@@ -90,6 +91,7 @@ def running_options(command: Command) -> Command:
             "--format", "formats", multiple=True, metavar="LIST", callback=_split,
             help="glb,gltf,obj,ply.  [default: glb]",
         ),
+        html_option,
         click.option("--device", metavar="DEVICE", help="auto, cpu, cuda, ...  [default: auto]"),
         click.option("--backend", metavar="NAME", help="Rasteriser: auto, cpu, ...  [default: auto]"),
         click.option(
@@ -97,6 +99,11 @@ def running_options(command: Command) -> Command:
         ),
         click.option("--correct/--no-correct", default=None, help="Mend views that do not fit.  [default: correct]"),
     )  # fmt: skip
+
+
+def html_option(command: Command) -> Command:
+    """Whether there is a page."""
+    return click.option("--html/--no-html", default=None, help="Write report.html.  [default: html]")(command)
 
 
 def _split(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> list[str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -51,6 +52,7 @@ def show_result(
     folder = files[0].parent
     names = ", ".join(file.relative_to(folder).as_posix() for file in files)
     _line(console, f"Wrote {names} to {folder} in {seconds:.1f} s.")
+    _show_page(console, files)
 
 
 def _texture_line(figures: Mapping[str, Any]) -> str:
@@ -95,6 +97,14 @@ def show_findings(console: Console, report: Any, files: Sequence[Path], seconds:
     console.print(verdict, highlight=False, soft_wrap=True)
     written = f"Wrote {', '.join(map(str, files))}" if files else "Checked"
     _line(console, f"{written} in {seconds:.1f} s.")
+    _show_page(console, files)
+
+
+def _show_page(console: Console, files: Sequence[Path]) -> None:
+    """How to look at what was written."""
+    page = next((file for file in files if file.name == "report.html"), None)
+    if page is not None:
+        _line(console, f"To look at it: meshopt view {shlex.quote(str(page.parent))}")
 
 
 def _show_finding(console: Console, finding: Any) -> None:

@@ -1,23 +1,20 @@
-"""check.json and check.png: what the checks found, as data and as pictures. docs/consistency.md lists the keys."""
+"""check.json, check.png and report.html of a check: what was found, as data, as a picture and as a page.
+
+docs/consistency.md lists the keys.
+"""
 
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from jaxtyping import Float
-
 import meshopt
-from meshopt import parallel
 from meshopt.consistency import Checked
-from meshopt.consistency.maps import disagreement_maps
-from meshopt.consistency.surface import reduced, shared_points
 from meshopt.io.files import staged_folder, write_file
+from meshopt.report.disagreement import input_disagreement
 from meshopt.report.findings_sheet import draw_findings
+from meshopt.report.page import check_page
 from meshopt.report.record import encode_record
 from meshopt.report.targets import CHECK_FILES, check_json_file, check_output_folder
 from meshopt.views import ViewSet
@@ -47,18 +44,10 @@ def encode_sheet(views: ViewSet, checked: Checked) -> bytes:
     return stream.getvalue()
 
 
-def input_disagreement(views: ViewSet, checked: Checked) -> Float[np.ndarray, "V h w"]:
-    """Degrees from each pixel's normal, as it came, to what the other views, mended, show there; NaN: none sees it."""
-    if checked.surface is None or not checked.corrections:
-        return checked.degrees
-    with torch.no_grad(), parallel.single_torch():
-        given, mended = reduced(views), reduced(checked.views)
-        pictures = replace(mended, normals=given.normals, masks=given.masks)
-        return disagreement_maps(pictures, checked.surface, shared_points(mended, checked.surface))
-
-
-def write_findings(views: ViewSet, checked: Checked, folder: str | Path, overwrite: bool = False) -> tuple[Path, ...]:
-    """Writes check.json and check.png, both or none; their paths.
+def write_findings(
+    views: ViewSet, checked: Checked, folder: str | Path, overwrite: bool = False, html: bool = True
+) -> tuple[Path, ...]:
+    """Writes check.json, check.png and, with `html`, report.html, all or none; their paths.
 
     Raises InputError where the folder holds them already and `overwrite` is False, OSError where the disk fails.
     """
@@ -67,7 +56,10 @@ def write_findings(views: ViewSet, checked: Checked, folder: str | Path, overwri
     with staged_folder(folder, CHECK_FILES, overwrite) as staging:
         (staging / "check.json").write_bytes(encode_findings(views, checked))
         (staging / "check.png").write_bytes(encode_sheet(views, checked))
-    return tuple(folder / name for name in CHECK_FILES)
+        if html:
+            page = check_page(views, checked, findings_record(views, checked), CHECK_FILES)
+            (staging / "report.html").write_bytes(page)
+    return tuple(folder / name for name in CHECK_FILES if html or name != "report.html")
 
 
 def write_findings_file(views: ViewSet, checked: Checked, file: str | Path, overwrite: bool = False) -> Path:

@@ -1,26 +1,24 @@
-"""A result on the disk: the mesh, the settings that made it, the report and the preview, in one folder."""
+"""A result on the disk: the mesh, the settings that made it, the reports and the preview, in one folder."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
-import cv2
-import numpy as np
-from jaxtyping import UInt8
-
-from meshopt.config import Config, OutputConfig, dump_config
+from meshopt.config import OutputConfig, dump_config
 from meshopt.errors import InputError
 from meshopt.io.files import check_folder, staged_folder
 from meshopt.io.mesh_arrays import MeshArrays, mesh_arrays
 from meshopt.io.meshes import FORMATS, encode_arrays, file_names
 from meshopt.io.png import encode_png
-from meshopt.mesh import Mesh
+from meshopt.report.page import result_page
+from meshopt.report.palette import source_palette
 from meshopt.report.plot import draw_curves
-from meshopt.report.preview import Pictures, Scores, draw_preview
+from meshopt.report.preview import Scores, draw_preview
 from meshopt.report.record import encode_record, rounded_curves
+from meshopt.report.results import Result
 from meshopt.texturing import Textured
 from meshopt.views import ViewSet
 
@@ -28,28 +26,8 @@ TEXTURE_FILES = tuple(f"texture/{name}.png" for name in ("color", "normal", "sou
 RESULT_FILES = (
     *dict.fromkeys(name for kind in FORMATS for name in file_names(kind)),
     *TEXTURE_FILES,
-    *("report.json", "preview.png", "curves.png", "config.yaml"),
+    *("report.html", "report.json", "preview.png", "curves.png", "config.yaml"),
 )
-
-
-@runtime_checkable
-class Result(Protocol):
-    """What a reconstruction gives; meshopt.pipeline.Reconstruction is one."""
-
-    @property
-    def mesh(self) -> Mesh: ...
-    @property
-    def views(self) -> ViewSet: ...
-    @property
-    def config(self) -> Config: ...
-    @property
-    def report(self) -> dict[str, Any]: ...
-    @property
-    def renders(self) -> Pictures: ...
-    @property
-    def curves(self) -> Mapping[str, Mapping[str, Sequence[float]]]: ...
-    @property
-    def textured(self) -> Textured | None: ...
 
 
 def check_mesh_stays(mesh: str | Path, folder: str | Path, output: OutputConfig) -> None:
@@ -74,8 +52,8 @@ def check_result_folder(folder: str | Path, overwrite: bool = False) -> None:
 
 
 def write_result(result: Result, folder: str | Path, overwrite: bool = False, plot: bool = False) -> tuple[Path, ...]:
-    """Writes the meshes, the texture's images, report.json, preview.png, config.yaml and, with `plot`, curves.png, all
-    or none; their paths.
+    """Writes the meshes, the texture's images, report.json, preview.png, config.yaml and, as `output.html` says,
+    report.html, with `plot` curves.png, all or none; their paths.
 
     The mesh is in the user's units. Raises InputError where the folder holds a result and `overwrite` is
     False, or where `plot` lacks matplotlib, OSError where the disk fails: the folder is then as it was.
@@ -85,12 +63,15 @@ def write_result(result: Result, folder: str | Path, overwrite: bool = False, pl
     pictures = ["preview.png", *(["curves.png"] if plot else [])]
     arrays = mesh_arrays(result.mesh, result.views.scale, result.views.offset)
     data = {**encode_meshes(arrays, result.config.output.formats), **encode_texture(arrays, result.textured)}
-    files = [*data, "report.json", *pictures, "config.yaml"]
+    page = ["report.html"] if result.config.output.html else []
+    files = [*data, *page, "report.json", *pictures, "config.yaml"]
     record = {**result.report, "curves": rounded_curves(result.curves), "files": files}
     with staged_folder(folder, RESULT_FILES, overwrite) as staging:
         for name, content in data.items():
             (staging / name).parent.mkdir(exist_ok=True)
             (staging / name).write_bytes(content)
+        if page:
+            (staging / "report.html").write_bytes(result_page(result, record))
         (staging / "report.json").write_bytes(encode_record(record))
         (staging / "preview.png").write_bytes(encode_preview(result))
         if plot:
@@ -115,14 +96,6 @@ def encode_texture(arrays: MeshArrays, textured: Textured | None) -> dict[str, b
     files = {f"texture/{name}.png": blob for name, blob in arrays.texture.pngs.items()}
     files["texture/confidence.png"] = encode_png(textured.confidence.cpu().numpy())
     return files | {"texture/source.png": encode_png(textured.source.cpu().numpy(), source_palette())}
-
-
-def source_palette() -> UInt8[np.ndarray, "256 3"]:
-    """Colours of the map of sources: black for no surface, grey for what was filled in, one for each view."""
-    hues = np.arange(254) * 137.508 % 360  # the golden angle: neighbours differ most
-    values = np.stack([hues / 2, np.full(254, 150), np.full(254, 230)], axis=-1).astype(np.uint8)
-    views = cv2.cvtColor(values[None], cv2.COLOR_HSV2RGB)[0]
-    return np.concatenate([[[0, 0, 0], [110, 110, 110]], views]).astype(np.uint8)
 
 
 def encode_preview(result: Result) -> bytes:

@@ -10,7 +10,7 @@ from pathlib import Path
 from meshopt.errors import InputError
 from meshopt.io.files import check_folder
 
-CHECK_FILES = ("check.json", "check.png")
+CHECK_FILES = ("report.html", "check.json", "check.png")
 EVALUATION_FILES = ("evaluation.json", "evaluation.png")
 
 
@@ -19,7 +19,7 @@ def check_output_folder(folder: str | Path, names: tuple[str, ...], overwrite: b
     if not str(folder).strip():
         raise InputError("--output is an empty text, expected a folder (. is the current one)")
     folder = Path(folder)
-    if folder.suffix.lower() in (".json", ".png") and not folder.is_dir():
+    if folder.suffix.lower() in (".html", ".json", ".png") and not folder.is_dir():
         raise InputError(f"--output {folder}: names a file, expected a folder for {names[0]}; --json takes a file")
     check_folder(folder, names, overwrite)
 

@@ -69,6 +69,7 @@ class Pipeline:
             renders=renders,
             curves=curves,
             textured=None,
+            checked=None,
         )
 
 

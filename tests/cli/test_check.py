@@ -123,8 +123,11 @@ def test_files(find: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureF
     out, found = tmp_path / "out", tmp_path / "found.json"
     command = [*COMMAND, "-o", str(out), "--json", str(found)]
     assert run(command) == OK
-    assert f"Wrote {out / 'check.json'}, {out / 'check.png'}, {found} in " in capsys.readouterr().out
-    assert sorted(file.name for file in out.iterdir()) == ["check.json", "check.png"]
+    assert (
+        f"Wrote {out / 'report.html'}, {out / 'check.json'}, {out / 'check.png'}, {found} in "
+        in capsys.readouterr().out
+    )
+    assert sorted(file.name for file in out.iterdir()) == ["check.json", "check.png", "report.html"]
     assert found.read_bytes() == (out / "check.json").read_bytes()
     data = json.loads(found.read_text(encoding="utf-8"))
     assert (data["verdict"], data["rig"]) == ("suspect", "turntable:2")
@@ -134,6 +137,8 @@ def test_files(find: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureF
         assert run(again) == BAD_INPUT
         assert "--overwrite" in capsys.readouterr().err
     assert run([*command, "--overwrite"]) == OK
+    assert run([*command, "--overwrite", "--no-html"]) == OK
+    assert sorted(file.name for file in out.iterdir()) == ["check.json", "check.png"]
     inside = [*COMMAND, "-o", str(tmp_path / "new"), "--json", str(tmp_path / "new" / "check.json")]
     assert run(inside) == OK
 

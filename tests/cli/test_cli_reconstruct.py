@@ -41,11 +41,11 @@ def test_result_is_written_and_told(
     pipeline: Any, command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(command) == 0
-    assert _files(tmp_path / "out") == ["config.yaml", "mesh.glb", "preview.png", "report.json"]
+    assert _files(tmp_path / "out") == ["config.yaml", "mesh.glb", "preview.png", "report.html", "report.json"]
     out, err = capsys.readouterr()
     for word in ("rgb_front.png", "n_back.png", "turntable:2", "0.9912", "3.2", "V 4, F 4, closed", "Apache"):
         assert word in out
-    assert "mesh.glb, report.json, preview.png, config.yaml" in out
+    assert "mesh.glb, report.html, report.json, preview.png, config.yaml" in out
     assert out.count("turntable:2: two views are there") == 1
     assert "optimize" in err
     assert "Warning: one view was mended" in err
@@ -113,7 +113,7 @@ def test_strict_gives_its_own_exit_code_and_keeps_the_result(
     assert run(command) == code
     assert run([*command, "--strict", "--overwrite"]) == strict
     assert [config.check.strict for config in pipeline.configs] == [False, True]
-    assert _files(tmp_path / "out") == ["config.yaml", "mesh.glb", "preview.png", "report.json"]
+    assert _files(tmp_path / "out") == ["config.yaml", "mesh.glb", "preview.png", "report.html", "report.json"]
     assert json.loads((tmp_path / "out" / "report.json").read_text()).get("verdict") == verdict
 
 
@@ -179,7 +179,7 @@ def test_existing_result_is_refused_before_the_work(
     assert len(pipeline.loaded) == 1
     assert (tmp_path / "out" / "mesh.glb").stat() == before
     assert run([*command, "--overwrite", "--format", "ply"]) == 0
-    assert _files(tmp_path / "out") == ["config.yaml", "mesh.ply", "preview.png", "report.json"]
+    assert _files(tmp_path / "out") == ["config.yaml", "mesh.ply", "preview.png", "report.html", "report.json"]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ QUICK = [
     *("--texture-size", "512"),
 ]
 TEXTURE = [f"texture/{name}.png" for name in ("color", "confidence", "source")]
-FILES = ["config.yaml", "mesh.glb", "preview.png", "report.json", *TEXTURE]
+FILES = ["config.yaml", "mesh.glb", "preview.png", "report.html", "report.json", *TEXTURE]
 
 
 def sample(name: str) -> list[str]:

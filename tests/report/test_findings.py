@@ -138,7 +138,7 @@ def test_regions_are_outlined_where_they_are(result: SimpleNamespace, checked: C
 
 def test_damaged_views_are_among_those_shown() -> None:
     verdicts = [ViewVerdict(f"{i:03d}", "inconsistent" if i in (17, 40) else "ok", 0.0) for i in range(60)]
-    shown = findings_sheet._shown(ConsistencyReport("inconsistent", 0.0, tuple(verdicts), ()))
+    shown = findings_sheet.chosen(verdicts)
     assert len(shown) == sheets.MOST_VIEWS
     assert shown == sorted(set(shown))
     assert {0, 17, 40, 59} <= set(shown)
@@ -169,13 +169,15 @@ def test_same_findings_same_bytes(result: SimpleNamespace, checked: Checked) -> 
 
 def test_files_are_written_once(result: SimpleNamespace, checked: Checked, tmp_path: Path) -> None:
     files = write_findings(result.views, checked, tmp_path / "out")
-    assert [file.name for file in files] == ["check.json", "check.png"]
-    assert files[0].read_bytes() == encode_findings(result.views, checked)
+    assert [file.name for file in files] == ["report.html", "check.json", "check.png"]
+    assert files[1].read_bytes() == encode_findings(result.views, checked)
     with pytest.raises(InputError, match="--overwrite"):
         check_output_folder(tmp_path / "out", CHECK_FILES)
-    write_findings(result.views, checked, tmp_path / "out", overwrite=True)
+    files = write_findings(result.views, checked, tmp_path / "out", overwrite=True, html=False)
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [file.name for file in files]
+    files = write_findings(result.views, checked, tmp_path / "out", overwrite=True)
     alone = write_findings_file(result.views, checked, tmp_path / "made" / "found.json")
-    assert alone.read_bytes() == files[0].read_bytes()
+    assert alone.read_bytes() == files[1].read_bytes()
     with pytest.raises(InputError, match=r"found\.json: is already there; .* --overwrite"):
         write_findings_file(result.views, checked, alone)
     write_findings_file(result.views, checked, alone, overwrite=True)

@@ -23,7 +23,16 @@ def test_all_files_are_written_in_user_units(result: SimpleNamespace, tmp_path: 
     pytest.importorskip("matplotlib")
     result.config = Config(seed=3, output=OutputConfig(formats=("glb", "ply", "obj", "glb")))
     files = write_result(result, tmp_path / "out", plot=True)
-    expected = {"mesh.glb", "mesh.obj", "mesh.ply", "report.json", "preview.png", "curves.png", "config.yaml"}
+    expected = {
+        "mesh.glb",
+        "mesh.obj",
+        "mesh.ply",
+        "report.html",
+        "report.json",
+        "preview.png",
+        "curves.png",
+        "config.yaml",
+    }
     assert {f.name for f in files} == expected
     assert {f.name for f in (tmp_path / "out").iterdir()} == expected
     assert expected <= set(RESULT_FILES)
