@@ -20,6 +20,7 @@ from .evaluate import evaluate
 from .reconstruct import reconstruct
 from .render import render
 from .texture import texture
+from .view import view
 
 OK, BUG, BAD_INPUT, INCONSISTENT, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -35,6 +36,7 @@ meshopt.add_command(texture)
 meshopt.add_command(check)
 meshopt.add_command(render)
 meshopt.add_command(evaluate)
+meshopt.add_command(view)
 meshopt.add_command(config)
 meshopt.add_command(doctor)
 

@@ -1,0 +1,42 @@
+"""`meshopt view`: a result's report, or a mesh in 3D, in the browser."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("out", metavar="OUT")
+@click.option("--print-path", is_flag=True, help="Print the page's path and open nothing.")
+def view(out: str, print_path: bool) -> None:
+    """Open OUT in the browser.
+
+    OUT is the folder of a result or of a check, whose report.html is opened, or such a page, or a mesh file (glb, gltf,
+    obj, ply, stl, off), which is shown in 3D by a page in the system's folder for temporary files.
+    """
+    from meshopt.report.viewing import page_for
+
+    page = page_for(Path(out).expanduser())
+    if print_path:
+        click.echo(page)
+    elif _opened(page):
+        click.echo(f"Opened {page}.")
+    else:
+        click.echo(f"No browser could be started here. The page is one file, for any browser: {page}")
+
+
+def _opened(page: Path) -> bool:
+    """Whether a browser has taken the page. Without a display there may be one for the terminal, which is not asked."""
+    import webbrowser
+
+    shown = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in shown):
+        return False
+    try:
+        return webbrowser.open(page.as_uri())
+    except webbrowser.Error:
+        return False
