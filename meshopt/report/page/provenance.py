@@ -40,11 +40,11 @@ def sources_section(record: Plain, sources: Sequence[Plain]) -> Section:
         for source, notes in zip(sources, said, strict=True)
     ]
     head = ("view", "colour", "normals", *([] if alike else ["notes"]))
-    caption = f"Files of the views. All: {said[0]}" if alike and said[0] else "Files of the views"
-    files = table(head, rows, caption) if rows else None
+    files = table(head, rows, "Files of the views") if rows else None
+    common = element("p", f"All: {said[0]}", class_="hint") if alike and said[0] else None
     notes = record.get("notes", ())
     decided = [element("h3", "What was decided"), sentences(notes)] if notes else None
-    return Section("sources", "Sources", joined([files, decided]))
+    return Section("sources", "Sources", joined([files, common, decided]))
 
 
 def versions_section(record: Plain, files: Sequence[str] = ()) -> Section:

@@ -62,7 +62,9 @@ class Viewer {
       const { x, y, before } = project(matrix, this.frusta[i].top);
       const inside = before && Math.abs(x) < 1 && Math.abs(y) < 1;
       text.hidden = !(this.state.cameras && inside);
-      text.style.transform = `translate(${((x + 1) / 2) * width}px, ${((1 - y) / 2) * height}px) translate(-50%, -120%)`;
+      const half = text.offsetWidth / 2;
+      const middle = clamp(((x + 1) / 2) * width, half, width - half); // whole, where the camera is half outside
+      text.style.transform = `translate(${middle - half}px, ${((1 - y) / 2) * height}px) translateY(-120%)`;
     });
   }
 
