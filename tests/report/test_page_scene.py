@@ -15,7 +15,7 @@ import torch
 import trimesh
 
 from meshopt.cameras import Camera
-from meshopt.mesh import Mesh, Texture
+from meshopt.mesh import Mesh, Shading, Texture, face_normals
 from meshopt.report.page.angles import vertex_degrees
 from meshopt.report.page.reduction import reduced
 from meshopt.report.page.scene import Surface, scene_blocks, surface_of
@@ -66,11 +66,25 @@ def test_points_are_split_where_charts_end() -> None:
     uv = torch.rand(6, 2, generator=torch.Generator().manual_seed(0))
     texture = Texture(uv, torch.arange(6, dtype=torch.int32).reshape(2, 3), torch.zeros(8, 8, 3, dtype=torch.uint8))
     _, arrays = _read(surface_of(Mesh(vertices, faces, texture=texture), np.arange(4.0)))
+    index = arrays["faces"].reshape(-1, 3)
     points = arrays["points"].reshape(-1, 3) / 65535
-    assert np.allclose(points[arrays["faces"].reshape(-1, 3)][..., :2], vertices[faces.long()][..., :2], atol=1e-4)
-    assert np.allclose(arrays["uv"].reshape(-1, 2) / 65535, uv, atol=1e-4)
+    assert np.allclose(points[index][..., :2], vertices[faces.long()][..., :2], atol=1e-4)
+    assert np.allclose(arrays["uv"].reshape(-1, 2)[index] / 65535, uv[texture.faces.long()], atol=1e-4)
     assert "colors" not in arrays
-    assert np.allclose(arrays["errors"].reshape(-1, 2)[:, 0] / 255 * 45, [0, 1, 2, 0, 2, 3], atol=0.1)
+    assert np.allclose(arrays["errors"].reshape(-1, 2)[index, 0] / 255 * 45, faces, atol=0.1)
+
+
+def test_creases_are_kept() -> None:
+    """A ball whose faces have normals of their own."""
+    ball = _ball(1)
+    corners = torch.arange(ball.faces.numel(), dtype=torch.int32).reshape(-1, 3)
+    flat = face_normals(ball.vertices, ball.faces)
+    _, arrays = _read(surface_of(replace(ball, shading=Shading(flat.repeat_interleave(3, 0), corners))))
+    normals = arrays["normals"].reshape(-1, 3)[arrays["faces"].reshape(-1, 3)] / 127
+    assert np.abs(normals - flat.numpy()[:, None]).max() < 0.006
+    points = arrays["points"].reshape(-1, 3)[arrays["faces"].reshape(-1, 3)] / 65535 * 1.2 - 0.6
+    assert np.abs(points - ball.vertices[ball.faces.long()].numpy()).max() < 2e-2
+    assert "colors" in arrays
 
 
 def test_cameras_stand_where_they_look_from() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
+import torch
 
-from meshopt.io.mesh_parts import TexturedPart, read_textured
+from meshopt.io.mesh_parts import read_textured
 from meshopt.io.meshes import load_mesh
+from meshopt.mesh import Texture
 from meshopt.report.page.pages import mesh_page
-from meshopt.report.page.scene import MOST_FACES, Surface, surface_of
+from meshopt.report.page.scene import surface_of
 
 
 def file_page(path: Path) -> bytes:
@@ -18,20 +20,10 @@ def file_page(path: Path) -> bytes:
     Raises InputError where the file cannot be read.
     """
     mesh = load_mesh(path)
-    part = read_textured(path) if len(mesh.faces) <= MOST_FACES else None
+    part = read_textured(path)
+    if part is not None and len(part.faces) == len(mesh.faces):  # none was left out: corners are the same
+        faces = torch.from_numpy(part.faces)
+        mesh = replace(mesh, texture=Texture(torch.from_numpy(part.uv), faces, torch.from_numpy(part.image.copy())))
     count = f"{len(mesh.faces):,} faces, {len(mesh.vertices):,} vertices"
-    if part is None:
-        return mesh_page(path.name, count, surface_of(mesh))
-    return mesh_page(path.name, count, _textured(part), part.image)
-
-
-def _textured(part: TexturedPart) -> Surface:
-    """Normals are blended over all vertices at one place."""
-    import torch
-
-    from meshopt.mesh import vertex_normals
-
-    places, same = np.unique(part.vertices, axis=0, return_inverse=True)
-    same = same.reshape(-1)
-    normals = vertex_normals(torch.from_numpy(places), torch.from_numpy(same[part.faces])).numpy()
-    return Surface(part.vertices, part.faces, normals[same], uv=part.uv)
+    surface = surface_of(mesh)
+    return mesh_page(path.name, count, surface, None if part is None or surface.uv is None else part.image)

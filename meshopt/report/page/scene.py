@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 
 from meshopt.cameras import Camera
-from meshopt.mesh import Mesh, vertex_normals
+from meshopt.mesh import Mesh, distinct_corners, vertex_normals
 from meshopt.report.page.document import data_block
 from meshopt.report.page.markup import Html, joined
 from meshopt.report.page.reduction import reduced
@@ -40,26 +40,27 @@ class Surface:
 def surface_of(mesh: Mesh, degrees: Float[np.ndarray, "N"] | None = None, most: int = MOST_FACES) -> Surface:
     """The mesh, with the error of its normals per vertex where it is known.
 
-    Points are split where charts of the texture end. A mesh with more than `most` faces is reduced, and has its colours
-    per vertex alone.
+    Points are split where charts of the texture end and at creases. A mesh with more than `most` faces is reduced,
+    smooth, and has its colours per vertex alone.
     """
     points = np.nan_to_num(_array(mesh.vertices), nan=0.0, posinf=0.0, neginf=0.0)
     faces = mesh.faces.cpu().numpy().astype(np.int64)
     colors = None if mesh.colors is None else _array(mesh.colors)
     if len(faces) > most:
         return _reduced(points, faces, colors, degrees, most)
-    surface = _smooth(points, faces, colors, degrees)
-    texture = mesh.texture
-    if texture is None:
-        return surface
-    split = np.zeros(len(texture.uv), np.int64)
-    split[texture.faces.cpu().numpy().reshape(-1)] = faces.reshape(-1)
+    whole = _smooth(points, faces, colors, degrees)
+    texture, shading = mesh.texture, mesh.shading
+    tables = [part.faces.cpu().numpy() for part in (texture, shading) if part is not None]
+    if not tables:
+        return whole
+    rows, index = distinct_corners(faces, *tables)
     return Surface(
-        points=points[split],
-        faces=texture.faces.cpu().numpy().astype(np.int64),
-        normals=surface.normals[split],
-        uv=_array(texture.uv),
-        degrees=None if degrees is None else degrees[split],
+        points=points[rows[0]],
+        faces=index,
+        normals=whole.normals[rows[0]] if shading is None else _array(shading.normals)[rows[-1]],
+        colors=None if whole.colors is None else whole.colors[rows[0]],
+        uv=None if texture is None else _array(texture.uv)[rows[1]],
+        degrees=None if degrees is None else degrees[rows[0]],
     )
 
 
@@ -94,7 +95,7 @@ def _packed(surface: Surface) -> dict[str, np.ndarray]:
         "normals": np.round(surface.normals * 127).astype(np.int8),
         "faces": surface.faces.astype("<u2" if small else "<u4"),
     }
-    if surface.colors is not None:
+    if surface.colors is not None and surface.uv is None:
         arrays["colors"] = surface.colors
     if surface.uv is not None:
         arrays["uv"] = np.round(np.clip(surface.uv, 0, 1) * 65535).astype("<u2")
