@@ -20,7 +20,11 @@ def view(out: str, print_path: bool) -> None:
     """
     from meshopt.report.viewing import page_for
 
-    page = page_for(Path(out).expanduser())
+    from .messages import consoles, messages
+
+    _, err = consoles(quiet=False)
+    with messages(err, 0):
+        page = page_for(Path(out).expanduser())
     if print_path:
         click.echo(page)
     elif _opened(page):

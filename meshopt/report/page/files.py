@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import warnings
 from pathlib import Path
 
-import torch
-
-from meshopt.io.mesh_parts import read_textured
+from meshopt.errors import InputError, MeshoptWarning
 from meshopt.io.meshes import load_mesh
-from meshopt.mesh import Texture
+from meshopt.mesh import Mesh
 from meshopt.report.page.pages import mesh_page
 from meshopt.report.page.scene import surface_of
 
 
 def file_page(path: Path) -> bytes:
-    """Shows the file's mesh: textured where it is one part with one texture, else in the colours of its vertices.
+    """Shows the file's mesh with its textures, or in the colours of its vertices.
 
-    Raises InputError where the file cannot be read.
+    Textures that cannot be read are left out, with a MeshoptWarning. Raises InputError where the mesh cannot be read.
     """
-    mesh = load_mesh(path)
-    part = read_textured(path)
-    if part is not None and len(part.faces) == len(mesh.faces):  # none was left out: corners are the same
-        faces = torch.from_numpy(part.faces)
-        mesh = replace(mesh, texture=Texture(torch.from_numpy(part.uv), faces, torch.from_numpy(part.image.copy())))
+    mesh = _loaded(path)
     count = f"{len(mesh.faces):,} faces, {len(mesh.vertices):,} vertices"
     surface = surface_of(mesh)
-    return mesh_page(path.name, count, surface, None if part is None or surface.uv is None else part.image)
+    shown = mesh.texture is not None and surface.uv is not None
+    return mesh_page(path.name, count, surface, mesh.texture.color.numpy() if shown and mesh.texture else None)
+
+
+def _loaded(path: Path) -> Mesh:
+    try:
+        return load_mesh(path, textures=True)
+    except InputError as error:
+        mesh = load_mesh(path)  # says what is wrong with it, if it is not the texture
+        warnings.warn(f"{error}; the mesh is shown without it", MeshoptWarning, stacklevel=2)
+        return mesh
