@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -55,12 +55,22 @@ def one_torch_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def accelerator() -> ModuleType:
+def module_at() -> Callable[[Path, str], ModuleType]:
+    """The module of a file, under a name of its own: test folders are no packages, so tests cannot import it."""
+
+    def load(file: Path, name: str) -> ModuleType:
+        if name not in sys.modules:
+            spec = importlib.util.spec_from_file_location(name, file)
+            assert spec is not None
+            assert spec.loader is not None
+            sys.modules[name] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(sys.modules[name])
+        return sys.modules[name]
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def accelerator(module_at: Callable[[Path, str], ModuleType]) -> ModuleType:
     """accelerator.py beside this file; `BACKENDS` finds its rasteriser under that name."""
-    name = "meshopt_accelerator"
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("accelerator.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
+    return module_at(Path(__file__).with_name("accelerator.py"), "meshopt_accelerator")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -75,14 +74,9 @@ def sphere() -> ViewSet:
 
 
 @pytest.fixture(scope="session")
-def shapes() -> ModuleType:
-    """shapes.py beside this file: test folders are no packages, so tests cannot import it."""
-    name = "meshopt_evaluate_shapes"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("shapes.py"))
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
+def shapes(module_at: Callable[[Path, str], ModuleType]) -> ModuleType:
+    """shapes.py beside this file."""
+    return module_at(Path(__file__).with_name("shapes.py"), "meshopt_evaluate_shapes")
 
 
 @pytest.fixture(scope="session")

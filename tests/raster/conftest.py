@@ -3,7 +3,7 @@
 import importlib.machinery
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -11,14 +11,9 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def scenes() -> ModuleType:
-    """scenes.py beside this file: test folders are no packages, so tests cannot import it."""
-    name = "meshopt_raster_scenes"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("scenes.py"))
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
+def scenes(module_at: Callable[[Path, str], ModuleType]) -> ModuleType:
+    """scenes.py beside this file."""
+    return module_at(Path(__file__).with_name("scenes.py"), "meshopt_raster_scenes")
 
 
 def load_fake(name: str) -> ModuleType:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -121,13 +120,6 @@ def rich(result: SimpleNamespace) -> SimpleNamespace:
 
 
 @pytest.fixture(scope="session")
-def browser_module() -> ModuleType:
-    """browser.py beside this file: test folders are no packages, so tests cannot import it."""
-    name = "meshopt_report_browser"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("browser.py"))
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
+def browser_module(module_at: Callable[[Path, str], ModuleType]) -> ModuleType:
+    """browser.py beside this file."""
+    return module_at(Path(__file__).with_name("browser.py"), "meshopt_report_browser")
