@@ -11,12 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from true_paint import Paint
 from view_scores import view_scores
 
 import meshopt
 from meshopt.evaluate.geometry import SAMPLES, Geometry, SurfaceScores, compare
 from meshopt.evaluate.surfaces import Surface
-from meshopt.mesh import Texture
 from meshopt.topology import topology
 
 MESHES = (".glb", ".gltf", ".obj", ".ply")
@@ -46,9 +46,10 @@ class Case:
         return meshopt.load_mesh(self.truth_file)
 
     @cached_property
-    def paint(self) -> Texture | None:
-        """The true colours of the truth's faces, where it has an image of them."""
-        return meshopt.load_mesh(self.truth_file, textures=True).texture
+    def paint(self) -> Paint | None:
+        """The true colours, where the truth has any."""
+        truth = meshopt.load_mesh(self.truth_file, textures=True)
+        return None if truth.texture is None and truth.colors is None else Paint.of(truth)
 
     @cached_property
     def surface(self) -> Surface:

@@ -5,7 +5,7 @@
 FOLDER is as for benchmarks/reconstruct.py. PSNR in dB of sRGB: in the input views and in those of BETWEEN/OBJECT/NAME/,
 which have a cameras.json and rgb/ as an external scorer takes them (`SCORER MESH --views VIEWS --json FILE`; it
 overrules our own figure in the input views). Seams: benchmarks/seams.py; `across`: across borders by inside charts;
-`own`: the same of the mesh's own paint at the same places; `matched`: across borders by inside charts at edges that
+`own`: the same of the true paint at the same places; `matched`: across borders by inside charts at edges that
 bend as much; `jump`: the same point looked up in both charts, by a texel's step inside.
 `equal`: whether a second run gave the same bytes.
 """
@@ -113,7 +113,7 @@ def measure(
     result = meshopt.texture(mesh, case.views, config)
     seconds = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
     again = meshopt.texture(mesh, case.views, config)
-    seams = steps(result.mesh, case.paint if kind == "truth" else None)
+    seams = steps(result.mesh, case.paint)
     values = [10 ** (-row["colour_psnr_db"] / 10) for row in result.report["views"]]
     row = {
         "faces": len(result.mesh.faces),
