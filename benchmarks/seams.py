@@ -95,8 +95,7 @@ def _true_ratio(
     """Across by inside of the true paint, from MOST_EDGES of either."""
     random, means = np.random.default_rng(0), []
     for kept in (border, ~border):
-        chosen = np.flatnonzero(kept)
-        chosen = random.permutation(chosen)[:MOST_EDGES]
+        chosen = random.permutation(np.flatnonzero(kept))[:MOST_EDGES]
         total = np.zeros(len(chosen))
         for share in (np.arange(PLACES) + 0.5) / PLACES:
             halves = [(half[0][chosen], half[1][chosen]) for half in (edges.one, edges.other)]

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from meshopt import parallel
-from meshopt.mesh import Mesh
+from meshopt.evaluate.surfaces import spread
+from meshopt.mesh import Mesh, face_cross
 
 SAMPLES = 3_000_000  # on its surface: about a texel of a usual texture apart
 
@@ -24,14 +25,8 @@ class Paint:
     def of(mesh: Mesh) -> Paint:
         """Of a mesh with a texture, or with colours of its vertices."""
         points, faces = mesh.vertices.double().numpy(), mesh.faces.long().numpy()
-        random = np.random.default_rng(0)
         corners = points[faces]
-        cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        area = np.cumsum(np.linalg.norm(cross, axis=1))
-        drawn = (np.arange(SAMPLES) + random.random(SAMPLES)) / SAMPLES * area[-1]
-        face = np.minimum(np.searchsorted(area, drawn, side="right"), len(faces) - 1)
-        u, v = np.sqrt(random.random(SAMPLES)), random.random(SAMPLES)
-        weights = np.stack([1 - u, u * (1 - v), u * v], 1)
+        face, weights = spread(face_cross(mesh.vertices.double(), mesh.faces).norm(dim=1).numpy(), SAMPLES, 0)
         if mesh.texture is not None:
             places = mesh.texture.uv.double().numpy()[mesh.texture.faces.long().numpy()[face]]
             colors = bilinear(mesh.texture.color.numpy(), np.einsum("nk,nkx->nx", weights, places))

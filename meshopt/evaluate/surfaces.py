@@ -126,13 +126,8 @@ class Surface:
 
     def sample(self, count: int, seed: int) -> Samples:
         """Points spread evenly over the area, one in each of `count` parts of equal area along the list of faces."""
-        random = np.random.default_rng(seed)
         area = np.linalg.norm(self.cross, axis=1)
-        cumulated = np.cumsum(area)
-        drawn = (np.arange(count) + random.random(count)) / count * cumulated[-1]
-        face = np.minimum(np.searchsorted(cumulated, drawn, side="right"), len(area) - 1)
-        u, v = np.sqrt(random.random(count)), random.random(count)
-        weights = np.stack([1 - u, u * (1 - v), u * v], 1)
+        face, weights = spread(area, count, seed)
         points = np.einsum("nk,nkx->nx", weights, self.triangles[face])
         return Samples(points, self.cross[face] / area[face][:, None])
 
@@ -160,6 +155,18 @@ class Surface:
             _parts(len(found), self.tree),
         )
         return found
+
+
+def spread(
+    area: Float[np.ndarray, "F"], count: int, seed: int
+) -> tuple[Int[np.ndarray, "N"], Float64[np.ndarray, "N 3"]]:
+    """Triangles by their area, one in each of `count` equal parts of it, and barycentric weights of places in them."""
+    random = np.random.default_rng(seed)
+    cumulated = np.cumsum(area)
+    drawn = (np.arange(count) + random.random(count)) / count * cumulated[-1]
+    face = np.minimum(np.searchsorted(cumulated, drawn, side="right"), len(area) - 1)
+    u, v = np.sqrt(random.random(count)), random.random(count)
+    return face, np.stack([1 - u, u * (1 - v), u * v], 1)
 
 
 def _parts(count: int, tree: object) -> list[tuple[slice]]:
