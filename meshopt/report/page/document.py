@@ -11,7 +11,7 @@ from importlib.resources import files
 
 from meshopt.report.page.markup import Html, element
 
-STYLES = ("theme.css", "sections.css", "pictures.css", "figures.css", "media.css")
+STYLES = ("theme.css", "sections.css", "pictures.css", "charts.css", "figures.css", "media.css")
 LAYERS, VIEWER = ("layers.js",), ("orbit.js", "renderer.js", "viewer.js")  # what sections can need
 
 
@@ -31,7 +31,7 @@ def encode_page(title: str, head: Html, sections: Sequence[Section], foot: Html)
     Whatever it shows is in it. Its policy forbids all else: other scripts and styles than its own, which are named by
     their hashes, and any request.
     """
-    style = "\n".join(map(_asset, STYLES))
+    style = "\n".join(map(asset, STYLES))
     scripts = tuple(dict.fromkeys(name for section in sections for name in section.scripts))
     code = _code(scripts)
     policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
@@ -72,6 +72,12 @@ def data_uri(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
+@cache
+def asset(name: str) -> str:
+    """The text of a style or script of this package."""
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
 def _section(section: Section) -> Html:
     heading = element("h2", section.title, id=f"{section.name}-title")
     return element("section", heading, section.body, id=section.name, aria_labelledby=f"{section.name}-title")
@@ -87,12 +93,7 @@ def _contents(sections: Sequence[Section]) -> Html | None:
 
 def _code(scripts: Sequence[str]) -> str:
     """The scripts as one, with names of their own."""
-    return '"use strict";\n(() => {\n' + "\n".join(map(_asset, scripts)) + "})();\n"
-
-
-@cache
-def _asset(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return '"use strict";\n(() => {\n' + "\n".join(map(asset, scripts)) + "})();\n"
 
 
 def _hash(text: str) -> str:
