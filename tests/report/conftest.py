@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -123,3 +124,12 @@ def rich(result: SimpleNamespace) -> SimpleNamespace:
 def browser_module(module_at: Callable[[Path, str], ModuleType]) -> ModuleType:
     """browser.py beside this file."""
     return module_at(Path(__file__).with_name("browser.py"), "meshopt_report_browser")
+
+
+@pytest.fixture(scope="module")
+def browser(browser_module: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One tab for all tests of a file."""
+    if browser_module.CHROMIUM is None:
+        pytest.skip("needs Chromium")
+    with browser_module.started(tmp_path_factory.mktemp("profile")) as found:
+        yield found

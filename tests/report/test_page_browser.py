@@ -19,14 +19,6 @@ READY = "document.querySelector('.viewer').dataset.ready"
 CANVAS = ".stage canvas"
 
 
-@pytest.fixture(scope="module")
-def browser(browser_module: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    if browser_module.CHROMIUM is None:
-        pytest.skip("needs Chromium")
-    with browser_module.started(tmp_path_factory.mktemp("profile")) as found:
-        yield found
-
-
 @pytest.fixture
 def page(browser: Any, rich: SimpleNamespace, tmp_path: Path) -> Iterator[Path]:
     """A result's page on the disk; in the end nothing may have gone wrong, and nothing else been asked for."""
