@@ -2,7 +2,7 @@
 
 `run` calls one function for many argument tuples and gives the results in order. What a call computes must
 not depend on the number of threads: callers partition their work by its shape alone, or into parts that do
-not overlap.
+not overlap. Importing this brings no torch.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
-
-import torch
 
 Result = TypeVar("Result")
 
@@ -59,6 +57,8 @@ def single_torch() -> Iterator[None]:
     Our kernels use the cores. torch's own threads would compete with them, waiting actively between its many short
     operations (six times the time has been seen on two cores), and would make sums depend on their number.
     """
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
