@@ -1,0 +1,152 @@
+"""A process of `meshopt.workers`: calls a function with one task after the other.
+
+No import of torch, numpy or numba here: they read how many threads they may use when they are imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from types import FrameType
+from typing import Any, Generic, TypeVar
+
+from meshopt import parallel
+from meshopt.errors import InputError, MeshoptWarning
+
+Result = TypeVar("Result")
+
+GRACE = 2.0  # seconds that a process has to end by itself
+VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+)
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Result]):
+    """What became of a task: its result, or else the error."""
+
+    index: int  # of the task
+    result: Result | None = None
+    error: str | None = None  # one sentence
+    trace: str | None = None  # the traceback of an exception that is nobody's fault but the function's
+    seconds: float = 0.0
+    warnings: tuple[str, ...] = ()  # MeshoptWarnings and what meshopt's log warned of, each once
+
+    @property
+    def bug(self) -> bool:
+        """Whether the error is an exception that neither the input nor the machine explains."""
+        return self.trace is not None
+
+
+def serve(pipe: Any, function: bytes, threads: int) -> None:
+    """The life of a process: says whether it can load the function, then an outcome for each task that it hears."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    signal.signal(signal.SIGTERM, _leave)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+        os.set_inheritable(pipe.fileno(), False)  # what a task starts must not keep it open
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.environ.update(dict.fromkeys(VARIABLES, str(threads)))
+    notes = _Notes()
+    with contextlib.suppress(EOFError, OSError), parallel.limit(threads):  # of the pipe, when the parent closes it
+        with notes.taken():
+            loaded: Outcome[Callable[[Any], Any]] = attempt(lambda: pickle.loads(function))
+        pipe.send_bytes(pickle.dumps(replace(loaded, result=None)))
+        while loaded.result is not None:
+            pipe.send_bytes(_answer(loaded.result, pipe.recv_bytes(), threads, notes))
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is about to end
+
+
+def _answer(function: Callable[[Any], Any], task: bytes, threads: int, notes: _Notes) -> bytes:
+    """The outcome of the task, pickled."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+    with notes.taken():
+        outcome: Outcome[Any] = attempt(lambda: function(pickle.loads(task)))
+    outcome = replace(outcome, warnings=notes.told())
+    packed: Outcome[bytes] = attempt(lambda: pickle.dumps(outcome), "the result cannot be sent: ")
+    if packed.result is None:
+        return pickle.dumps(replace(packed, seconds=outcome.seconds, warnings=outcome.warnings))
+    return packed.result
+
+
+class _Notes(logging.Handler):
+    """Takes the warnings and the log of a process, which prints none, and keeps meshopt's."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: list[str] = []
+        logging.getLogger().addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name.partition(".")[0] == "meshopt":
+            self.texts.append(record.getMessage())
+
+    def show(self, message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, MeshoptWarning):
+            self.texts.append(str(message))
+
+    @contextlib.contextmanager
+    def taken(self) -> Iterator[None]:
+        """Within it, warnings come here."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", MeshoptWarning)
+            warnings.showwarning = self.show
+            yield
+
+    def told(self) -> tuple[str, ...]:
+        """What it has kept since it was last asked, each once."""
+        texts, self.texts = self.texts, []
+        return tuple(dict.fromkeys(texts))
+
+
+def attempt(action: Callable[[], Result], prefix: str = "") -> Outcome[Result]:
+    """What the action gives, or the sentence of its exception after the prefix, as the outcome of no task yet."""
+    start, trace = time.perf_counter(), None
+    try:
+        return Outcome(-1, action(), seconds=time.perf_counter() - start)
+    except InputError as error:
+        text = str(error)
+    except MemoryError:
+        text = "the memory is full"
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        text = f"{place}{error.strerror or error}"
+    except Exception as error:
+        text = f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
+        trace = traceback.format_exc()
+    return Outcome(-1, error=prefix + text, trace=trace, seconds=time.perf_counter() - start)
+
+
+def _end_with_parent() -> None:
+    """Waits for the end of the parent, which may have come without a word, and ends this process then."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE)
+    os._exit(1)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """SIGTERM unwinds, so that temporary files and processes of the task go."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once
+    raise SystemExit(128 + number)
