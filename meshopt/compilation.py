@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,37 @@ def _private(folder: Path) -> bool:
         return writable(folder)
     found = folder.lstat()
     return found.st_uid == os.getuid() and not found.st_mode & 0o077 and not folder.is_symlink() and writable(folder)
+
+
+@cache
+def share_cache() -> None:
+    """Makes this process wait for others of this kind while they put a kernel into the cache.
+
+    Two that save a kernel for different types at once may give both the same file, and one of them the other's code.
+    For processes that compile the same kernels at once.
+    """
+    from numba.core.caching import IndexDataCacheFile
+
+    save = IndexDataCacheFile.save
+
+    def locked(self: Any, key: Any, data: Any) -> None:
+        with _locked(Path(f"{self._index_path}.lock")):
+            save(self, key, data)
+
+    IndexDataCacheFile.save = locked
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    """Within it no other process has this file locked; where the system cannot lock files, it does nothing."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with file.open("ab") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

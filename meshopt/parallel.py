@@ -22,8 +22,8 @@ _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
 
 
-def _cores() -> int:
-    """The cores this process may run on."""
+def cores() -> int:
+    """How many this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return max(1, os.cpu_count() or 1)
@@ -32,7 +32,7 @@ def _cores() -> int:
 def threads() -> int:
     """How many threads `run` uses here: the `limit` in force, else the cores this process may run on."""
     limited = _limit.get()
-    return _cores() if limited is None else limited
+    return cores() if limited is None else limited
 
 
 @contextmanager
@@ -145,7 +145,7 @@ def _executor() -> ThreadPoolExecutor:
     global _pool
     with _lock:
         if _pool is None:
-            _pool = ThreadPoolExecutor(max(1, _cores() - 1), thread_name_prefix="meshopt")
+            _pool = ThreadPoolExecutor(max(1, cores() - 1), thread_name_prefix="meshopt")
         return _pool
 
 

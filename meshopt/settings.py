@@ -67,6 +67,14 @@ def keys(model: type[Settings], prefix: str = "") -> Iterator[str]:
             yield from keys(field.annotation, f"{prefix}{name}.")
 
 
+def value_at(settings: Settings, key: str) -> Any:
+    """The value of a dotted key that is there."""
+    value: Any = settings
+    for part in key.split("."):
+        value = getattr(value, part)
+    return value
+
+
 def read_tree(path: Path) -> Tree:
     """The settings in a YAML file, unchecked. Raises InputError where it is no readable mapping."""
     try:
@@ -106,6 +114,14 @@ class Override:
         for key in reversed(self.key.split(".")):
             tree = {key: tree}
         return self.origin, dict(tree)
+
+
+def parse_values(text: str, origin: str) -> list[Any]:
+    """The values of `value,value,...`, each in YAML. Raises InputError, which begins with `origin`."""
+    found = _parse(f"[{text}]", origin)
+    if not isinstance(found, list):
+        raise InputError(f"{origin}: found {_shown(found)}, expected values, separated by commas")
+    return found
 
 
 def merged(base: Mapping[str, Any], top: Mapping[str, Any]) -> Tree:

@@ -151,6 +151,11 @@ def corrupt(
     return Corrupted(_assembled(views, pictures, changes), truth)
 
 
+def check_damage(kind: str, strength: float | None = None) -> None:
+    """Raises InputError for a kind that is unknown and a strength that it cannot have."""
+    _strength(kind, _spec(kind), strength)
+
+
 def _spec(kind: str) -> Kind:
     if kind in KINDS:
         return KINDS[kind]
