@@ -13,6 +13,7 @@ import click
 from meshopt import __version__
 from meshopt.errors import InputError
 
+from .ablate import ablate
 from .check import check
 from .config import config
 from .doctor import doctor
@@ -36,6 +37,7 @@ meshopt.add_command(texture)
 meshopt.add_command(check)
 meshopt.add_command(render)
 meshopt.add_command(evaluate)
+meshopt.add_command(ablate)
 meshopt.add_command(view)
 meshopt.add_command(config)
 meshopt.add_command(doctor)

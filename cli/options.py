@@ -10,6 +10,7 @@ import click
 if TYPE_CHECKING:
     from meshopt.config import Config
     from meshopt.io.folders import NormalMaps
+    from meshopt.settings import Override
     from meshopt.views import ViewSet
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -139,14 +140,19 @@ def settings(
 ) -> Config:
     """The defaults, under `source`, under the flags that were given, under `overrides`; `keys`: a flag's setting."""
     from meshopt.config import load_config
+
+    return load_config(source, [*flag_overrides(flags, keys), *overrides])
+
+
+def flag_overrides(flags: Mapping[str, Any], keys: Mapping[str, str]) -> list[Override]:
+    """The settings that were given by flags; `keys`: a flag's setting."""
     from meshopt.settings import Override
 
-    given = [
+    return [
         Override(keys[name], value, f"--{name.replace('_', '-').replace('formats', 'format')}")
         for name, value in flags.items()
         if value is not None
     ]
-    return load_config(source, [*given, *overrides])
 
 
 def read_views(views: str | None, normals: str | None, config: Config, normal_maps: NormalMaps = "needed") -> ViewSet:

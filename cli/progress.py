@@ -93,9 +93,16 @@ class Lines(Quiet):
         elif now - self._said >= LINE_EVERY:
             self._said = now
             spent = now - self._began
-            left = spent * (progress.total - progress.step) / progress.step if progress.step else float("nan")
-            line = f"{progress.stage} {progress.step}/{progress.total}, about {left:.0f} s left"
+            left = spent * (progress.total - progress.step) / max(progress.step, 1)
+            line = f"{progress.stage} {progress.step}/{progress.total}, about {duration(left)} left"
             self._console.print(f"{line}  {_information(progress.info)}".rstrip(), highlight=False)
+
+
+def duration(seconds: float) -> str:
+    """In seconds, minutes or hours."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def display(console: Console, quiet: bool) -> Quiet:

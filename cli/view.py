@@ -15,8 +15,8 @@ import click
 def view(out: str, print_path: bool) -> None:
     """Open OUT in the browser.
 
-    OUT is the folder of a result or of a check, whose report.html is opened, or such a page, or a mesh file (glb, gltf,
-    obj, ply, stl, off), which is shown in 3D by a page in the system's folder for temporary files.
+    OUT is the folder of a result, a check or an ablation, whose page is opened, or such a page, or a mesh file (glb,
+    gltf, obj, ply, stl, off), which is shown in 3D by a page in the system's folder for temporary files.
     """
     from meshopt.report.viewing import page_for
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from meshopt.compilation import place_cache
 
 if TYPE_CHECKING:
+    from meshopt.ablation import Ablation, ablate
     from meshopt.cameras import Camera
     from meshopt.config import Config, load_config, save_config
     from meshopt.consistency import Checked, ConsistencyReport, Finding, check
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Ablation": "meshopt.ablation",
     "Camera": "meshopt.cameras",
     "Checked": "meshopt.consistency",
     "Config": "meshopt.config",
@@ -32,6 +34,7 @@ _HOMES = {
     "Progress": "meshopt.pipeline",
     "Reconstruction": "meshopt.pipeline",
     "ViewSet": "meshopt.views",
+    "ablate": "meshopt.ablation",
     "check": "meshopt.consistency",
     "load_config": "meshopt.config",
     "load_mesh": "meshopt.io.meshes",
@@ -43,6 +46,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Ablation",
     "Camera",
     "Checked",
     "Config",
@@ -55,6 +59,7 @@ __all__ = [
     "Reconstruction",
     "ViewSet",
     "__version__",
+    "ablate",
     "check",
     "load_config",
     "load_mesh",

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from meshopt.consistency import ConsistencyReport, Finding, ViewVerdict
 from meshopt.report.sheets import (
     COLUMNS,
+    DEGREES,
     FAINT,
     GAP,
     INK,
@@ -110,7 +111,7 @@ def _rows(
     if regions is not None and regions.any():
         key.append((_OUTLINE, "does not fit"))
     maps = tiles([_disagreement(degrees[i], mask) for i, mask in zip(indices, masks, strict=True)], tile)
-    rows.append(Row("disagreement\nwith the\nother views", _outlined(maps, regions), scale=True, key=key))
+    rows.append(Row("disagreement\nwith the\nother views", _outlined(maps, regions), scale=DEGREES, key=key))
     return rows
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from meshopt.report.sheets import (
     COLUMNS,
+    DEGREES,
     TILE,
     Caption,
     Color,
@@ -97,7 +98,7 @@ def _rows(views: ViewSet, pictures: Pictures, indices: list[int], tile: int) -> 
     errors = [
         heat(angle_map(a, b), (m > 0.5) & (n > 0.5)) for a, b, m, n in zip(target, normals, wanted, found, strict=True)
     ]
-    rows.append(Row("angle between\nthe normals", tiles(errors, tile), scale=True))
+    rows.append(Row("angle between\nthe normals", tiles(errors, tile), scale=DEGREES))
     outlines = [silhouettes(m > 0.5, n > 0.5) for m, n in zip(wanted, found, strict=True)]
     rows.append(Row("silhouettes", tiles(outlines, tile), key=_KEY))
     return rows

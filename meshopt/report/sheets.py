@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-DEGREES = 45.0  # at the top of the colour scale
+DEGREES = 45.0  # at the top of the usual colour scale
 COLUMNS = 8  # views side by side
 MOST_VIEWS = 24  # of more, some are shown
 
@@ -26,11 +26,14 @@ LINE = 20  # pixels from one line of text to the next
 
 @dataclass(frozen=True)
 class Row:
-    """Tiles of the same size, one per view. On their right: the scale of degrees, and what colours stand for."""
+    """Tiles of the same size, one per view. On their right: the scale of degrees, and what colours stand for.
+
+    `scale`: degrees at the top of `heat`'s colours; 0 shows no scale.
+    """
 
     label: str
     tiles: list[Picture]
-    scale: bool = False
+    scale: float = 0.0
     key: Sequence[tuple[Color, str]] = ()
 
 
@@ -95,9 +98,11 @@ def on_tile(images: Float[np.ndarray, "V H W 3"], masks: Float[np.ndarray, "V H 
     return images * cover + as_float(TILE) * (1 - cover)
 
 
-def heat(angles: Float[np.ndarray, "H W"], inside: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, "H W 3"]:
-    """Angles in degrees as colours of the scale."""
-    levels = np.clip(angles / DEGREES * 255, 0, 255).astype(np.uint8)
+def heat(
+    angles: Float[np.ndarray, "H W"], inside: Bool[np.ndarray, "H W"], top: float = DEGREES
+) -> Float[np.ndarray, "H W 3"]:
+    """Angles in degrees as colours of the scale, `top` and more as the brightest."""
+    levels = np.clip(angles / top * 255, 0, 255).astype(np.uint8)
     colors = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1].astype(np.float32) / 255
     return np.where(inside[..., None], colors, as_float(TILE))
 
@@ -161,7 +166,7 @@ def _draw_legend(image: Image.Image, row: Row, x: int, y: int, height: int) -> N
         ramp = np.linspace(255, 0, max(1, height - 16)).astype(np.uint8)[:, None].repeat(14, 1)
         image.paste(Image.fromarray(cv2.applyColorMap(ramp, cv2.COLORMAP_INFERNO)[..., ::-1]), (x, y + 8))
         for part in (0.0, 1 / 3, 2 / 3, 1.0):
-            text = f"{part * DEGREES:.0f}°" + (" or more" if part == 1.0 else "")
+            text = f"{part * row.scale:.0f}°" + (" or more" if part == 1.0 else "")
             pen.text((x + 20, y + 8 + (1 - part) * (height - 17)), text, fill=INK, font=font(13), anchor="lm")
         y += height
     for color, text in row.key:

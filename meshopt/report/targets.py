@@ -24,6 +24,11 @@ def check_output_folder(folder: str | Path, names: tuple[str, ...], overwrite: b
     check_folder(folder, names, overwrite)
 
 
+def check_ablation_folder(folder: str | Path) -> None:
+    """Raises InputError where an ablation cannot be kept there; changes nothing. One that is there may go on."""
+    check_output_folder(folder, (), True)
+
+
 def check_json_file(file: str | Path, overwrite: bool = False) -> None:
     """Raises InputError where a JSON file cannot be written there; changes nothing. An empty file may be replaced."""
     if not str(file).strip():

@@ -9,6 +9,7 @@ from meshopt.errors import InputError
 from meshopt.io.mesh_parts import READABLE
 
 PAGE = "report.html"
+PAGES = (PAGE, "ablation.html")
 
 
 def page_for(path: Path) -> Path:
@@ -35,8 +36,10 @@ def page_for(path: Path) -> Path:
 
 def _inside(folder: Path) -> Path:
     """The report, or else the mesh."""
-    names = (PAGE, *(f"mesh{suffix}" for suffix in READABLE))
+    names = (*PAGES, *(f"mesh{suffix}" for suffix in READABLE))
     found = next((folder / name for name in names if (folder / name).is_file()), None)
     if found is None:
-        raise InputError(f"{folder}: holds neither {PAGE} nor a mesh, expected the folder of a result or of a check")
+        raise InputError(
+            f"{folder}: holds neither {PAGE} nor a mesh, expected the folder of a result, a check or an ablation"
+        )
     return found

@@ -10,7 +10,7 @@ from meshopt.config import Config, dump_config
 from meshopt.packages import version
 from meshopt.report.page.document import Section
 from meshopt.report.page.markup import Html, element, facts, joined, sentences, table
-from meshopt.settings import Settings, keys
+from meshopt.settings import Settings, keys, value_at
 
 Plain = Mapping[str, Any]
 _PACKAGES = ("torch", "numba", "numpy", "scipy", "opencv-python-headless", "xatlas")
@@ -65,17 +65,10 @@ def changed_settings(config: Config) -> list[tuple[str, str, str]]:
     usual = Config()
     found = []
     for key in keys(Config):
-        value, default = _value(config, key), _value(usual, key)
+        value, default = value_at(config, key), value_at(usual, key)
         if not isinstance(value, Settings) and value != default:
             found.append((key, _shown(value), _shown(default)))
     return found
-
-
-def _value(config: Settings, key: str) -> Any:
-    value: Any = config
-    for part in key.split("."):
-        value = getattr(value, part)
-    return value
 
 
 def _shown(value: Any) -> str:
