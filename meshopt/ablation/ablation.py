@@ -48,15 +48,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Ablation:
-    """What was found. A failed run's row has `error`, a sentence, instead of figures.
-
-    `processes`: how many ran at once.
-    """
+    """What was found. A failed run's row has `error`, a sentence, instead of figures."""
 
     plan: Plan
     rows: tuple[Row, ...]
     folder: Path
-    processes: int
 
     @property
     def sound(self) -> list[Row]:
@@ -127,7 +123,7 @@ def ablate(
             place = left[outcome.index]
             rows[place] = outcome.result or {**plan.runs[place].facts, "error": outcome.error}
             on_run(outcome, len(rows) - len(plan.done), len(left))
-    return Ablation(plan, tuple(rows[i] for i in range(len(plan.runs))), folder, count)
+    return Ablation(plan, tuple(rows[i] for i in range(len(plan.runs))), folder)
 
 
 def default_processes(variants: Sequence[Variant]) -> int:

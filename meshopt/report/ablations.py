@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,26 +36,32 @@ WORDS = {  # of the figures that the sheets show: name, form
 
 
 def write_ablation(ablation: Ablation, settings: Config) -> tuple[Path, ...]:
-    """Writes the files into the ablation's folder, all or none, over those that were there; their paths.
+    """Writes the files into the ablation's folder, all or none, in place of those of an ablation before; their paths.
 
     Raises OSError where the disk fails.
     """
     sheets = draw_sheets(ablation)
-    drawn = charts(ablation)
     files = {
         PAGE: ablation_page(ablation, settings, sheets),
         TABLE: encode_table(ablation.rows),
-        RECORD: encode_record(ablation_record(ablation, settings)),
-        **{f"{CHARTS}/{slug(chart.title.lower())}.svg": chart_file(chart) for chart in drawn},
+        **{f"{CHARTS}/{slug(chart.title.lower())}.svg": chart_file(chart) for chart in charts(ablation)},
         **{f"{SHEETS}/{name}.png": content for name, content in sheets.items()},
     }
-    older = [str(file.relative_to(ablation.folder)) for kind in (CHARTS, SHEETS)
-             for file in (ablation.folder / kind).glob("*.*")]  # fmt: skip
-    with staged_folder(ablation.folder, (*files, *older), overwrite=True) as staging:
+    files[RECORD] = encode_record({**ablation_record(ablation, settings), "files": [*files, RECORD]})
+    with staged_folder(ablation.folder, (*files, *_older(ablation.folder)), overwrite=True) as staging:
         for name, content in files.items():
             (staging / name).parent.mkdir(exist_ok=True)
             (staging / name).write_bytes(content)
     return tuple(ablation.folder / name for name in files)
+
+
+def _older(folder: Path) -> list[str]:
+    """Charts and pictures of the ablation that was written there before."""
+    try:
+        names = json.loads((folder / RECORD).read_bytes())["files"]
+        return [name for name in names if re.fullmatch(rf"({CHARTS}|{SHEETS})/[^/\\]+\.(svg|png)", name)]
+    except (OSError, ValueError, LookupError, TypeError):
+        return []
 
 
 def encode_table(rows: Sequence[Row]) -> bytes:
@@ -76,7 +84,6 @@ def ablation_record(ablation: Ablation, settings: Config) -> Mapping[str, Any]:
         "error": ablation.error,
         "groups": [group.as_plain() for group in ablation.groups],
         "failed": sum("error" in row for row in ablation.rows),
-        "processes": ablation.processes,
         "notes": list(plan.notes),
         "settings": settings.model_dump(mode="json"),
         "runs": list(ablation.rows),
