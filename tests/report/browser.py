@@ -100,6 +100,21 @@ class Browser:
             self.send("Input.dispatchMouseEvent", type="mouseMoved", button="left", buttons=1, **place)
         self.send("Input.dispatchMouseEvent", type="mouseReleased", x=x + right, y=y + down, button="left")
 
+    def touch(self, selector: str, *fingers: tuple[tuple[float, float], tuple[float, float]], steps: int = 5) -> None:
+        """Fingers on an element, each from one place to another, in pixels from its middle."""
+        x, y = self.middle(selector)
+
+        def points(share: float) -> list[dict[str, float]]:
+            return [
+                {"id": i, "x": x + a + share * (c - a), "y": y + b + share * (d - b)}
+                for i, ((a, b), (c, d)) in enumerate(fingers)
+            ]
+
+        self.send("Input.dispatchTouchEvent", type="touchStart", touchPoints=points(0))
+        for step in range(1, steps + 1):
+            self.send("Input.dispatchTouchEvent", type="touchMove", touchPoints=points(step / steps))
+        self.send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
     def middle(self, selector: str) -> tuple[float, float]:
         """Of an element, scrolled into the window."""
         x, y = self.run(

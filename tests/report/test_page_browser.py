@@ -116,6 +116,20 @@ def test_mouse_and_keys_move_the_eye_and_reset_brings_it_back(browser: Any, page
     assert _differ(alone, browser.picture(CANVAS)) < 0.001
 
 
+def test_fingers_turn_and_pinch_and_do_not_scroll_the_page(browser: Any, page: Path) -> None:
+    first = _show(browser, page).picture(CANVAS)
+    place = browser.run("scrollY")
+    browser.touch(CANVAS, ((-60, 0), (60, 50)))
+    turned = browser.picture(CANVAS)
+    assert _differ(first, turned) > 0.003
+    browser.touch(CANVAS, ((-30, -10), (-110, -10)), ((30, 10), (110, 10)))
+    nearer = browser.picture(CANVAS)
+    assert _differ(turned, nearer) > 0.003
+    browser.touch(CANVAS, ((-110, -10), (-30, -10)), ((110, 10), (30, 10)))
+    assert _differ(turned, browser.picture(CANVAS)) < 0.5 * _differ(turned, nearer)  # about where it was
+    assert browser.run("scrollY") == place
+
+
 def test_layers_change_all_pictures(browser: Any, page: Path) -> None:
     _show(browser, page)
     shown = "[...document.querySelectorAll('.card img:not([hidden])')].map((image) => image.dataset.layer)"
