@@ -135,6 +135,7 @@ def _plan(
 def _objects(objects: tuple[str, ...], folder: str, config: Config, flags: dict[str, Any]) -> list[ViewFiles]:
     """What was named; OBJECTs, or the one of --views."""
     from meshopt.ablation.objects import ObjectOptions, ViewFiles, named_objects
+    from meshopt.io.folders import object_name
     from meshopt.views import LoadOptions
 
     reading = LoadOptions(**config.views.model_dump(exclude={"rig"}))
@@ -144,8 +145,8 @@ def _objects(objects: tuple[str, ...], folder: str, config: Config, flags: dict[
     if objects:
         return named_objects(objects, folder, ObjectOptions(config.views.rig, reading, flags["fit"]))
     require_input(flags["views"], flags["normals"])
-    name = Path(flags["views"] or flags["normals"]).expanduser().absolute()
-    return [ViewFiles(name.stem if name.is_file() else name.name, **single, rig=config.views.rig, options=reading)]
+    name = object_name(Path(flags["views"] or flags["normals"]).expanduser())
+    return [ViewFiles(name, **single, rig=config.views.rig, options=reading)]
 
 
 def _processes(variants: Sequence[Variant]) -> int:

@@ -10,12 +10,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 from types import ModuleType
 
 import pytest
 
 from meshopt import compilation
-from meshopt.compilation import compiled_share
+from meshopt.compilation import compiled_share, share_cache
 
 ROOT = Path(__file__).parents[1]
 SOURCE = """
@@ -59,6 +60,28 @@ def test_newer_source_counts_as_not_compiled(kernels: ModuleType) -> None:
     assert kernels.__file__ is not None
     os.utime(kernels.__file__, (2**31, 2**31))
     assert compiled_share({NAME: kernels}) == 0.0
+
+
+def test_processes_put_kernels_into_the_cache_one_at_a_time(
+    kernels: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    from numba.core.caching import IndexDataCacheFile
+
+    monkeypatch.setattr(IndexDataCacheFile, "save", IndexDataCacheFile.save)  # what it was comes back
+    share_cache.__wrapped__()
+    assert kernels.double(2) == 4
+    folder = Path(kernels.double.stats.cache_path)
+    (lock,) = folder.glob("*double*.lock")
+    other = Thread(target=lambda: kernels.double(2.5))
+    with lock.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        other.start()
+        other.join(3.0)
+        assert other.is_alive()
+        assert len(list(folder.glob("*double*.nbc"))) == 1
+    other.join(60.0)
+    assert len(list(folder.glob("*double*.nbc"))) == 2
 
 
 def test_modules_without_kernels_do_not_count(kernels: ModuleType) -> None:

@@ -82,6 +82,13 @@ def parse_name(path: Path) -> ImageFile:
     return ImageFile(path, next((kind for kind in _PRECEDENCE if kind in kinds), None), "_".join(rest))
 
 
+def object_name(path: Path) -> str:
+    """What to call that which a folder or sheet of images shows: the folder above where it is named rgb or the like."""
+    path = path.absolute()
+    names = [path.stem if path.is_file() else path.name, path.parent.name]
+    return next((name for name in names if not any(name.lower() in known for known in _FOLDERS.values())), names[0])
+
+
 def images_in(folder: Path, flag: str) -> tuple[list[ImageFile], list[str]]:
     """The images right inside a folder in natural order (hidden files and folders left out), and notes.
 

@@ -122,7 +122,7 @@ def test_generated_against_rendered_truth(tmp_path: Path, capsys: pytest.Capture
     assert float(generated["input_deg"]) < 3
     assert float(generated["input_silhouette_iou"]) > 0.97
     assert float(generated["visible_chamfer_pct"]) == pytest.approx(float(reference["visible_chamfer_pct"]), rel=0.3)
-    assert (tmp_path / "out/comparison/rgb.png").is_file()
+    assert (tmp_path / "out/comparison/wonder3d.png").is_file()
 
 
 def test_all_runs_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

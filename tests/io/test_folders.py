@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from meshopt.errors import InputError
-from meshopt.io.folders import NormalMaps, find_images, natural, parse_name
+from meshopt.io.folders import NormalMaps, find_images, natural, object_name, parse_name
 
 VIEWS = ("front", "front_right", "right", "back", "left", "front_left")
 
@@ -117,6 +117,15 @@ def test_folders_named_like_images_are_left_out(tmp_path: Path) -> None:
     found = find_images(None, tmp_path / "n")
     assert len(found.normals) == 1
     assert any("001.png is a folder" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("mug/rgb", "mug"), ("mug/Normals", "mug"), ("mug", "mug"), ("mug/sheet.png", "sheet")]
+)
+def test_names_of_what_is_shown(tmp_path: Path, path: str, name: str) -> None:
+    (tmp_path / "mug").mkdir()
+    (tmp_path / "mug/sheet.png").touch()
+    assert object_name(tmp_path / path) == name
 
 
 def test_links(tmp_path: Path) -> None:
