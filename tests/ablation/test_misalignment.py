@@ -10,7 +10,18 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from meshopt.ablation.misalignment import misalignment
-from meshopt.ablation.objects import Subject
+from meshopt.ablation.objects import Subject, rendered
+from meshopt.cameras import Camera
+from meshopt.consistency.corrections import Placed
+from meshopt.mesh import Mesh
+from meshopt.rigs import load_rig
+from meshopt.views import ViewSet
+
+
+def seen(mesh: Mesh, cameras: tuple[Camera, ...]) -> ViewSet:
+    """By these cameras."""
+    empty = torch.zeros(len(cameras), 96, 96)
+    return rendered(ViewSet(cameras, torch.zeros(*empty.shape, 3), empty), mesh)
 
 
 def test_equal_views_are_aligned(subject: Subject) -> None:
@@ -60,3 +71,29 @@ def test_nothing_in_common(subject: Subject) -> None:
     assert found.mean_deg is None
     assert found.silhouette_iou == 0
     assert found.as_plain("input")["input_deg"] is None
+
+
+@pytest.mark.parametrize("kind", ["wonder3d", "zero123plus"])
+def test_views_that_are_mended_by_their_camera_are_aligned_again(kind: str, egg: Mesh) -> None:
+    """A view shown 20 % larger and moved by a tenth of the image, and a camera that says so."""
+    cameras = load_rig(kind).cameras()
+    reference = seen(egg, cameras)
+    placed = Placed(1, 1.2, 0.2, -0.1)
+    other = placed.apply(reference).cameras[1]
+    larger = seen(egg, (cameras[0], other, *cameras[2:]))
+    believed = replace(larger, cameras=cameras)
+    name = cameras[1].name
+    assert (misalignment(believed, reference).views[name] or 0) > 5
+    mended = misalignment(larger, reference)
+    assert (mended.views[name] or 0) < 2
+    assert mended.silhouette_iou > 0.98 > misalignment(believed, reference).silhouette_iou + 0.02
+
+
+def test_another_scale_of_the_scene_is_the_same_views(subject: Subject) -> None:
+    """The same user's cameras in a scene of half the size, moved."""
+    views, offset = subject.reference, np.array([0.3, -0.2, 0.1])
+    cameras = tuple(camera.transformed(0.5, offset) for camera in views.cameras)
+    other = replace(views, cameras=cameras, scale=2.0, offset=tuple(offset.tolist()))
+    found = misalignment(other, views)
+    assert found.mean_deg == pytest.approx(0, abs=1e-3)
+    assert found.silhouette_iou == 1
