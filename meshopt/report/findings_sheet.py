@@ -22,12 +22,12 @@ from meshopt.report.sheets import (
     MOST_VIEWS,
     PAGE,
     RIGHT,
+    UNKNOWN,
     Caption,
     Color,
     Picture,
     Row,
     array,
-    as_float,
     draw_block,
     draw_page,
     font,
@@ -48,7 +48,7 @@ COLORS: dict[str, Color] = {
     "ok": (24, 122, 62),
 }
 LINE_WIDTH = 1100  # pixels: longer lines of text are hard to read
-_UNSEEN, _OUTLINE = (176, 181, 190), (0, 200, 255)
+_OUTLINE = (0, 200, 255)
 
 
 def draw_findings(
@@ -107,7 +107,7 @@ def _rows(
         rows.append(Row("colour", tiles(on_tile(array(views.rgb, indices), masks), tile)))
     normals = tiles(on_tile(array(views.normals, indices) / 2 + 0.5, masks), tile)
     rows.append(Row("normals", _outlined(normals, regions)))
-    key = [(_UNSEEN, "no other view")]
+    key = [(UNKNOWN, "no other view")]
     if regions is not None and regions.any():
         key.append((_OUTLINE, "does not fit"))
     maps = tiles([_disagreement(degrees[i], mask) for i, mask in zip(indices, masks, strict=True)], tile)
@@ -118,9 +118,7 @@ def _rows(
 def _disagreement(degrees: Float[np.ndarray, "h w"], mask: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "h w 3"]:
     """Degrees as colours; grey where the object is and no degrees are."""
     inside = cv2.resize(mask, degrees.shape[::-1], interpolation=cv2.INTER_AREA) > 0.5
-    known = np.isfinite(degrees)
-    image = heat(np.where(known, degrees, 0.0), inside & known)
-    return np.where((inside & ~known)[..., None], as_float(_UNSEEN), image)
+    return heat(degrees, inside)
 
 
 def _outlined(pictures: list[Picture], regions: Bool[np.ndarray, "V h w"] | None) -> list[Picture]:

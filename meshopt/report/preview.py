@@ -15,6 +15,7 @@ from meshopt.report.sheets import (
     COLUMNS,
     DEGREES,
     TILE,
+    UNKNOWN,
     Caption,
     Color,
     Row,
@@ -79,9 +80,10 @@ def draw_preview(
 
 
 def angle_map(first: Float[np.ndarray, "H W 3"], second: Float[np.ndarray, "H W 3"]) -> Float[np.ndarray, "H W"]:
-    """Angle between two maps of unit vectors, in degrees."""
+    """Angle between two maps of unit vectors, in degrees; NaN where one of both has none."""
     cosine = np.clip((first.astype(np.float64) * second).sum(-1), -1, 1)
-    return np.degrees(np.arccos(cosine))
+    known = first.any(-1) & second.any(-1)
+    return np.where(known, np.degrees(np.arccos(cosine)), np.nan)
 
 
 def _rows(views: ViewSet, pictures: Pictures, indices: list[int], tile: int) -> list[Row]:
@@ -95,10 +97,12 @@ def _rows(views: ViewSet, pictures: Pictures, indices: list[int], tile: int) -> 
         rows.append(Row("result\ncolour", tiles(on_tile(array(pictures.rgb, indices), found), tile)))
     rows.append(Row("input\nnormals", tiles(on_tile(target / 2 + 0.5, wanted), tile)))
     rows.append(Row("result\nnormals", tiles(on_tile(normals / 2 + 0.5, found), tile)))
-    errors = [
-        heat(angle_map(a, b), (m > 0.5) & (n > 0.5)) for a, b, m, n in zip(target, normals, wanted, found, strict=True)
-    ]
-    rows.append(Row("angle between\nthe normals", tiles(errors, tile), scale=DEGREES))
+    angles = [angle_map(a, b) for a, b in zip(target, normals, strict=True)]
+    inside = (wanted > 0.5) & (found > 0.5)
+    errors = [heat(angle, mask) for angle, mask in zip(angles, inside, strict=True)]
+    unknown = any(np.isnan(angle[mask]).any() for angle, mask in zip(angles, inside, strict=True))
+    key = ((UNKNOWN, "not known"),) if unknown else ()
+    rows.append(Row("angle between\nthe normals", tiles(errors, tile), scale=DEGREES, key=key))
     outlines = [silhouettes(m > 0.5, n > 0.5) for m, n in zip(wanted, found, strict=True)]
     rows.append(Row("silhouettes", tiles(outlines, tile), key=_KEY))
     return rows

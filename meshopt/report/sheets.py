@@ -20,6 +20,7 @@ Picture = UInt8[np.ndarray, "rows columns 3"]
 Color = tuple[int, int, int]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 PAGE, TILE, INK, FAINT = (255, 255, 255), (243, 244, 246), (31, 36, 46), (110, 117, 130)
+UNKNOWN = (176, 181, 190)  # where no degrees are
 LEFT, RIGHT, GAP, HEAD, FOOT = 120, 116, 6, 26, 34  # pixels around and between the tiles
 LINE = 20  # pixels from one line of text to the next
 
@@ -99,11 +100,13 @@ def on_tile(images: Float[np.ndarray, "V H W 3"], masks: Float[np.ndarray, "V H 
 
 
 def heat(
-    angles: Float[np.ndarray, "H W"], inside: Bool[np.ndarray, "H W"], top: float = DEGREES
+    angles: Float[np.ndarray, "H W"], inside: Bool[np.ndarray, "H W"], top: float = DEGREES, unknown: Color = UNKNOWN
 ) -> Float[np.ndarray, "H W 3"]:
-    """Angles in degrees as colours of the scale, `top` and more as the brightest."""
-    levels = np.clip(angles / top * 255, 0, 255).astype(np.uint8)
+    """Angles in degrees as colours of the scale, `top` and more as the brightest; `unknown` where they are NaN."""
+    known = np.isfinite(angles)
+    levels = np.clip(np.where(known, angles, 0.0) / top * 255, 0, 255).astype(np.uint8)
     colors = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1].astype(np.float32) / 255
+    colors = np.where(known[..., None], colors, as_float(unknown))
     return np.where(inside[..., None], colors, as_float(TILE))
 
 

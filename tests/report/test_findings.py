@@ -97,7 +97,7 @@ def test_sheet_has_a_column_per_view_and_the_scale_s_colours(result: SimpleNames
         assert np.allclose(_tile(sheet, 1, column)[32, 32], [128, 128, 255], atol=1)
         heat = _tile(sheet, 2, column)
         assert np.allclose(heat[32, 24], expected, atol=1)
-        assert np.allclose(heat[32, 40], findings_sheet._UNSEEN, atol=1)
+        assert np.allclose(heat[32, 40], sheets.UNKNOWN, atol=1)
         assert np.allclose(heat[2, 2], sheets.TILE, atol=1)
 
 

@@ -52,6 +52,16 @@ def test_heat_map_has_the_colour_of_its_legend(result: SimpleNamespace) -> None:
     assert level.shape == (1, 1, 3)
 
 
+def test_normals_that_are_not_known_have_no_angle(result: SimpleNamespace) -> None:
+    """As where they were discounted: not 90 degrees."""
+    normals = result.views.normals.clone()
+    normals[0, 14:18, 14:18] = 0
+    result.views = replace(result.views, normals=normals)
+    heat = _tile(_sheet(result), 3, 0)
+    assert np.allclose(heat[32, 32], sheets.UNKNOWN, atol=1)
+    assert not np.allclose(heat[32, 46], sheets.UNKNOWN, atol=40)
+
+
 def test_many_views_are_thinned_out_into_rows(result: SimpleNamespace) -> None:
     many = [i % 3 for i in range(40)]
     views, renders = result.views, result.renders

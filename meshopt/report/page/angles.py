@@ -39,8 +39,7 @@ def _angles(views: ViewSet, renders: Pictures, view: int) -> Float[np.ndarray, "
     target, normals, wanted, found = (
         _array(images[view]) for images in (views.normals, renders.normals, views.masks, renders.masks)
     )
-    known = (wanted > 0.5) & (found > 0.5) & (np.abs(target).sum(-1) > 0)
-    return np.where(known, angle_map(target, normals), np.nan)
+    return np.where((wanted > 0.5) & (found > 0.5), angle_map(target, normals), np.nan)
 
 
 def _spread(

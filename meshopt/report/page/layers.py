@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from meshopt.report.page.images import with_cover
 from meshopt.report.preview import Pictures, angle_map, silhouettes
-from meshopt.report.sheets import Color, array, as_float, heat
+from meshopt.report.sheets import Color, array, heat
 from meshopt.views import ViewSet
 
 SIDE, SIDE_OF_MANY, MANY = 512, 320, 8  # pixels of a picture, fewer where there are more than MANY views
@@ -86,10 +86,7 @@ def _angles(
     side: int,
 ) -> Layer:
     """Between the views' normals and the mesh's, where both are."""
-    pictures = [
-        _heat(angle_map(a, b), np.abs(a).sum(-1) > 0, mask, side)
-        for a, b, mask in zip(target, normals, inside, strict=True)
-    ]
+    pictures = [_heat(angle_map(a, b), mask, side) for a, b, mask in zip(target, normals, inside, strict=True)]
     words = "Degrees between the view's normals and the mesh's. Grey: the view's normal is unknown or not trusted."
     return Layer("angle", "Normal error", words, pictures, "heat")
 
@@ -97,10 +94,7 @@ def _angles(
 def _disagreement(degrees: Float[np.ndarray, "V h w"], masks: Float[np.ndarray, "V H W"], side: int) -> Layer:
     size = degrees.shape[2], degrees.shape[1]
     small = [cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 0.5 for mask in masks]
-    pictures = [
-        _heat(np.nan_to_num(angles), np.isfinite(angles), mask, side)
-        for angles, mask in zip(degrees, small, strict=True)
-    ]
+    pictures = [_heat(angles, mask, side) for angles, mask in zip(degrees, small, strict=True)]
     words = "Degrees between the view's normals and what the other views show at the same point. Grey: none sees it."
     return Layer("disagreement", "Disagreement", words, pictures, "heat")
 
@@ -111,12 +105,9 @@ def _covered(
     return [with_cover(image, mask, side) for image, mask in zip(images, masks, strict=True)]
 
 
-def _heat(
-    degrees: Float[np.ndarray, "H W"], known: Bool[np.ndarray, "H W"], inside: Bool[np.ndarray, "H W"], side: int
-) -> UInt8[np.ndarray, "h w 4"]:
+def _heat(degrees: Float[np.ndarray, "H W"], inside: Bool[np.ndarray, "H W"], side: int) -> UInt8[np.ndarray, "h w 4"]:
     """Degrees in the scale's colours; grey where there are none."""
-    colors = np.where((inside & ~known)[..., None], as_float(NEUTRAL), heat(degrees, inside & known))
-    return with_cover(colors, inside.astype(np.float32), side)
+    return with_cover(heat(degrees, inside, unknown=NEUTRAL), inside.astype(np.float32), side)
 
 
 def _silhouettes(wanted: Bool[np.ndarray, "H W"], found: Bool[np.ndarray, "H W"], side: int) -> np.ndarray:
