@@ -25,6 +25,7 @@ from meshopt.config import Config, load_config
 from meshopt.report import ablations
 from meshopt.report.ablations import draw_sheets, encode_table, write_ablation
 from meshopt.report.comparison import SIDE, encode_tiles
+from meshopt.report.page import ablation
 from meshopt.report.page.ablation import charts, headline
 from meshopt.report.sheets import GAP, LEFT
 
@@ -172,6 +173,14 @@ def test_many_rows_are_cut(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ablations, "MOST_ROWS", 2)
     with Image.open(io.BytesIO(draw_sheets(make())["a"])) as image:
         assert (image.height - 64 - 26 - 34) / (SIDE + GAP) == 2
+
+
+def test_a_page_has_a_limited_number_of_sheets(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ablation, "MOST_SHEETS", 1)
+    done = make()
+    page = ablation.ablation_page(done, Config(), draw_sheets(done)).decode()
+    assert page.count("<img") == 1
+    assert "1 more object in the folder comparison." in page
 
 
 @pytest.mark.browser

@@ -21,6 +21,7 @@ ERRORS = {  # what is compared: its name, form and unit; in titles
     "chamfer_pct": ("Chamfer distance", ".3f", "% of the diagonal"),
     "view_normal_deg": ("angle of normals in the views", ".2f", "degrees"),
 }
+MOST_SHEETS = 12  # in the page
 COLUMNS = (  # of the table of inputs: figure, head, form
     ("input_deg", "normals off, °", ".1f"),
     ("visible_chamfer_pct", "Chamfer, %", ".3f"),
@@ -181,9 +182,11 @@ def _sheets(sheets: Mapping[str, bytes]) -> Section | None:
             ),
             class_="sheet",
         )
-        for name, content in sheets.items()
+        for name, content in list(sheets.items())[:MOST_SHEETS]
     ]
-    return Section("meshes", "Side by side", joined(figures))
+    left = len(sheets) - len(figures)
+    more = element("p", f"{_count(left, 'more object')} in the folder comparison.", class_="hint") if left else None
+    return Section("meshes", "Side by side", joined([*figures, more]))
 
 
 def _runs(ablation: Ablation) -> Section:
