@@ -124,7 +124,7 @@ def _plan(
     from meshopt.ablation.plan import corrupted, parse_damages
     from meshopt.report.targets import check_ablation_folder
 
-    check_ablation_folder(output)
+    check_ablation_folder(output, overwrite)
     chains = [chain for text in flags["corrupt"] for chain in parse_damages(text)]
     damages = corrupted(chains, flags["seeds"])
     with tempfile.TemporaryDirectory() as scratch:  # a dry run leaves nothing behind

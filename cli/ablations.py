@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from .messages import counted
 from .progress import duration
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ def show_plan(console: Console, plan: Plan, processes: int) -> None:
     """How many runs there are, how many are left, and how long they take where some were done before."""
     inputs = len({(run.input.label, run.input.seed) for run in plan.runs})
     variants = len({run.variant.label for run in plan.runs})
-    parts = [_count(len(plan.views), "object"), _count(inputs, "input"), _count(variants, "setting")]
-    _line(console, f"{', '.join(parts)}: {_count(len(plan.runs), 'run')}, {processes} at once.")
+    parts = [counted(len(plan.views), "object"), counted(inputs, "input"), counted(variants, "setting")]
+    _line(console, f"{', '.join(parts)}: {counted(len(plan.runs), 'run')}, {processes} at once.")
     if plan.done:
         seconds = fmean(row["seconds"] for row in plan.done.values()) * len(plan.left) / processes
         left = f"the other {len(plan.left)} will take about {duration(seconds)}" if plan.left else "none is left"
@@ -56,31 +57,24 @@ def show_ablation(console: Console, ablation: Ablation, files: Sequence[Path], s
 
 
 def _table(ablation: Ablation) -> Table:
+    from meshopt.ablation.plan import shown
     from meshopt.report.page.ablation import COLUMNS
 
     groups = ablation.groups
-    shown = [c for c in COLUMNS if c[0] in SHOWN and any(c[0] in group.figures for group in groups)]
+    columns = [c for c in COLUMNS if c[0] in SHOWN and any(c[0] in group.figures for group in groups)]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for i, name in enumerate(["input", *ablation.plan.varied, "runs", *(head for _, head, _ in shown), "error"]):
+    for i, name in enumerate(["input", *ablation.plan.varied, "runs", *(head for _, head, _ in columns), "error"]):
         table.add_column(name, justify="right" if i > len(ablation.plan.varied) else "left", no_wrap=i == 0)
     for group in groups:
-        figures = (_number(group.figures.get(name), form) for name, _, form in shown)
+        figures = (_number(group.figures.get(name), form) for name, _, form in columns)
         increase = "" if group.increase_pct is None else f"{group.increase_pct:+.0f} %"
-        values = (_text(value) for _, value in group.variant)
+        values = (shown(value) for _, value in group.variant)
         table.add_row(group.input, *values, str(group.runs), *figures, increase)
     return table
 
 
 def _number(value: float | None, form: str) -> str:
     return "-" if value is None else f"{value:{form}}"
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _line(console: Console, text: str) -> None:

@@ -39,9 +39,11 @@ def doctor(as_json: bool) -> None:
 
 
 def _show(out: Console, facts: Mapping[str, Any]) -> None:
+    from .messages import counted
+
     _line(out, f"meshopt {facts['meshopt']}, Python {facts['python']}, {facts['platform']}")
     memory = "" if facts["memory_gib"] is None else f", {facts['memory_gib']} GiB of memory"
-    _line(out, f"{_count(facts['cores'], 'core')}{memory}")
+    _line(out, f"{counted(facts['cores'], 'core')}{memory}")
     _show_torch(out, facts["torch"])
     _show_numba(out, facts["numba"])
     if facts["rasterisers"]:
@@ -94,10 +96,6 @@ def _show_rasterisers(out: Console, rows: list[Mapping[str, Any]]) -> None:
         ]
         table.add_row(row["name"], row["version"] or "-", row["licence"].partition(":")[0], use, *works)
     out.print(table)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _line(out: Console, text: str) -> None:

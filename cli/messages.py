@@ -47,6 +47,11 @@ def messages(console: Console, verbose: int) -> Iterator[None]:
         logger.setLevel(level)
 
 
+def counted(number: int, noun: str) -> str:
+    """As `3 runs`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 class _Handler(logging.Handler):
     def __init__(self, console: Console) -> None:
         super().__init__()

@@ -13,14 +13,13 @@ from meshopt import parallel
 from meshopt.ablation.misalignment import misalignment
 from meshopt.ablation.objects import Source, Subject
 from meshopt.ablation.plan import Input, Variant
-from meshopt.ablation.runs import Row, Run, Task, execute, kept
+from meshopt.ablation.runs import RUNS, Row, Run, Task, execute, kept
 from meshopt.ablation.summary import Group, error_name, groups
 from meshopt.devices import choose
 from meshopt.errors import InputError
 from meshopt.workers import Outcome, work
 
 OVERLAP = 0.5  # of the silhouettes of true and generated views: less is noted
-RUNS = "runs"
 
 
 @dataclass(frozen=True)

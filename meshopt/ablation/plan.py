@@ -79,7 +79,7 @@ class Variant:
     @property
     def label(self) -> str:
         """As `check.correct=false`; empty where nothing is varied."""
-        return ", ".join(f"{key}={_text(value)}" for key, value in self.varied)
+        return ", ".join(f"{key}={shown(value)}" for key, value in self.varied)
 
 
 def corrupted(chains: Iterable[Sequence[Damage]], seeds: int) -> list[Input]:
@@ -101,7 +101,7 @@ def parse_variation(text: str) -> tuple[str, tuple[Any, ...]]:
     key, equals, values = text.partition("=")
     if not equals or not key.strip() or not values.strip():
         raise InputError(f"--vary {text}: expected key=value,value,..., as in --vary optimize.normal_weight=1,2")
-    found = {_text(value): value for value in parse_values(values, f"--vary {text}")}  # each once
+    found = {shown(value): value for value in parse_values(values, f"--vary {text}")}  # each once
     return key.strip(), tuple(found.values())
 
 
@@ -127,14 +127,19 @@ def variants(
     found = []
     for values in product(*(values for _, values in variations)):
         varied = tuple(zip(keys, values, strict=True))
-        given = [Override(key, value, f"--vary {key}={_text(value)}") for key, value in varied]
+        given = [Override(key, value, f"--vary {key}={shown(value)}") for key, value in varied]
         found.append(Variant(load_config(source, [*overrides, *given]), varied))
     return found
 
 
+def shown(value: Any) -> str:
+    """A setting's value as text."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def slug(*parts: str) -> str:
     """A file's name of texts."""
-    return "_".join(re.sub(r"[^A-Za-z0-9.=+-]+", "-", part).strip("-.") for part in parts if part)[:100]
+    return "_".join(re.sub(r"[^A-Za-z0-9.=+-]+", "-", part).strip("-.") for part in parts if part)
 
 
 def _parse_step(text: str, origin: str) -> list[Damage]:
@@ -150,7 +155,3 @@ def _parse_step(text: str, origin: str) -> list[Damage]:
             raise InputError(f"{origin}: the strength {word!r} is no number, expected as in rotate=5,10,20.") from None
         check_damage(kind, found[-1].strength)
     return found
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)

@@ -23,7 +23,9 @@ from meshopt.pipeline import Reconstruction, reconstruct
 from meshopt.report.comparison import encode_tiles
 from meshopt.report.record import encode_record
 
+RUNS = "runs"  # the folder of all
 RUN_FILES = ("run.json", "mesh.glb", "tiles.png")
+LONGEST = 100  # characters of a run's name before its key
 Row = dict[str, Any]
 
 
@@ -41,13 +43,14 @@ class Run:
         """A hash of all that its figures depend on."""
         start = asdict(self.input)
         parts = [__version__, self.content, start, self.variant.config.model_dump(mode="json")]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def name(self) -> str:
         """Of its folder."""
         seed = f"seed{self.input.seed}" if self.input.damages else ""
-        return slug(self.source.name, self.input.label.replace(" + ", "+"), seed, self.variant.label, self.key)
+        said = slug(self.source.name, self.input.label.replace(" + ", "+"), seed, self.variant.label)
+        return f"{said[:LONGEST]}_{self.key}"
 
     @property
     def facts(self) -> Row:
@@ -86,7 +89,7 @@ def execute(task: Task) -> Row:
         **figures(found),
         **_checked(result.report),
         "seconds": round(seconds, 2),
-        "folder": f"runs/{run.name}",
+        "folder": _folder(run),
     }
     assert found.images is not None
     tiles = encode_tiles(views, subject.reference, found.images.renders)
@@ -98,10 +101,14 @@ def kept(task: Task) -> Row | None:
     """The row of a run that was done before."""
     try:
         record = json.loads((task.folder / task.run.name / RUN_FILES[0]).read_bytes())
-        row: Row = record["row"]
+        row: Row = {**record["row"], "folder": _folder(task.run)}
     except (OSError, ValueError, LookupError, TypeError):
         return None
     return row if all((task.folder / task.run.name / name).is_file() for name in RUN_FILES) else None
+
+
+def _folder(run: Run) -> str:
+    return f"{RUNS}/{run.name}"
 
 
 def figures(found: Evaluation) -> Row:

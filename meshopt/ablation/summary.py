@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
+from meshopt.ablation.plan import shown
+
 Row = Mapping[str, Any]
 ERRORS = ("visible_chamfer_pct", "chamfer_pct", "view_normal_deg")  # the first that all runs have is *the* error
 REFERENCE = "reference"
@@ -75,7 +77,7 @@ def curves(rows: Sequence[Row], varied: Sequence[str]) -> dict[tuple[str, str], 
     error = error_name(rows)
     found: dict[tuple[str, str], dict[str, list[Row]]] = {}
     for row in rows:
-        line = (str(row["kind"]), ", ".join(f"{key}={_text(row[key])}" for key in varied))
+        line = (str(row["kind"]), ", ".join(f"{key}={shown(row[key])}" for key in varied))
         found.setdefault(line, {}).setdefault(str(row["input"]), []).append(row)
     return {
         line: [_spread(label, members, error) for label, members in points.items()] for line, points in found.items()
@@ -126,7 +128,3 @@ def _is_figure(rows: Sequence[Row], name: str, varied: Sequence[str]) -> bool:
 def _known(row: Row, name: str) -> bool:
     value = row.get(name)
     return isinstance(value, (int, float)) and math.isfinite(value)
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -22,8 +22,9 @@ from meshopt.report.page.ablation import ablation_page, charts
 from meshopt.report.page.charts import chart_file
 from meshopt.report.record import encode_record
 from meshopt.report.sheets import spread
+from meshopt.report.targets import ABLATION_FILES
 
-TABLE, RECORD, PAGE = "ablation.csv", "ablation.json", "ablation.html"
+PAGE, TABLE, RECORD = ABLATION_FILES
 CHARTS = "charts"
 SHEETS = "comparison"
 MOST_ROWS = 40  # of a sheet

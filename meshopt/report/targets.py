@@ -11,6 +11,7 @@ from meshopt.errors import InputError
 from meshopt.io.files import check_folder
 
 CHECK_FILES = ("report.html", "check.json", "check.png")
+ABLATION_FILES = ("ablation.html", "ablation.csv", "ablation.json")
 EVALUATION_FILES = ("evaluation.json", "evaluation.png")
 
 
@@ -24,9 +25,10 @@ def check_output_folder(folder: str | Path, names: tuple[str, ...], overwrite: b
     check_folder(folder, names, overwrite)
 
 
-def check_ablation_folder(folder: str | Path) -> None:
+def check_ablation_folder(folder: str | Path, overwrite: bool = False) -> None:
     """Raises InputError where an ablation cannot be kept there; changes nothing. One that is there may go on."""
-    check_output_folder(folder, (), True)
+    goes_on = all((Path(folder) / name).is_file() for name in ABLATION_FILES)
+    check_output_folder(folder, ABLATION_FILES, overwrite or goes_on)
 
 
 def check_json_file(file: str | Path, overwrite: bool = False) -> None:

@@ -42,6 +42,7 @@ class Work:
                 yield Outcome(index, error=self.fails[run.input.label])
                 continue
             row = {**run.facts, "view_normal_deg": float(len(self.done)), "input_deg": 1.0, "seconds": 1.0}
+            row["folder"] = f"{RUNS}/{run.name}"
             place = tasks[index].folder / run.name
             place.mkdir(parents=True)
             for name in RUN_FILES:

@@ -109,6 +109,9 @@ def test_another_run_has_another_name(task: Task, monkeypatch: pytest.MonkeyPatc
     ]
     assert len({one.name for one in [run, *others]}) == 5
     assert replace(run, input=replace(run.input)).name == run.name
+    long = Variant(run.variant.config, tuple((f"optimize.setting{i}", "x" * 20) for i in range(9)))
+    assert len({replace(run, variant=long, input=one.input).name for one in (run, others[1])}) == 2
+    assert len(replace(run, variant=long).name) < 120
     before = run.name
     monkeypatch.setattr(runs, "__version__", "0.0.0")
     assert run.name != before

@@ -111,13 +111,17 @@ def test_the_output_must_be_a_folder(tmp_path: Path, capsys: pytest.CaptureFixtu
     (tmp_path / "file").write_text("x")
     assert run(command(tmp_path / "file", "--corrupt", "rotate")) == 2
     assert "is a file, expected a folder" in capsys.readouterr().err
+    (tmp_path / "ablation.csv").write_text("mine")
+    assert run(command(tmp_path, "--corrupt", "rotate")) == 2
+    assert "already holds a result (ablation.csv)" in capsys.readouterr().err
+    assert not (tmp_path / "objects").exists()
 
 
 def test_generated_against_rendered_truth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The sample's own views are of the mesh: both inputs are alike, and so are the results."""
     views = ["--views", str(DRAGON / "wonder3d/rgb"), "--normals", str(DRAGON / "wonder3d/normals"), "--gt-mesh", MESH]
     assert run(["ablate", *views, "-o", str(tmp_path / "out"), *QUICK]) == 0
-    assert "Generated gives" in capsys.readouterr().out
+    assert "Generated normals give" in capsys.readouterr().out
     reference, generated = table(tmp_path / "out")
     assert float(generated["input_deg"]) < 3
     assert float(generated["input_silhouette_iou"]) > 0.97

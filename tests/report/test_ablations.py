@@ -136,7 +136,7 @@ def test_without_damages_there_is_no_chart(make: Make) -> None:
 
 def test_the_headline_is_of_generated_normals(make: Make) -> None:
     done = make()
-    assert headline(done, done.groups) == "Generated gives 0 % more Chamfer distance than ground truth (1.000)."
+    assert headline(done, done.groups) == "Generated normals give 0 % more Chamfer distance than ground truth (1.000)."
     others = replace(done, rows=tuple(row for row in done.rows if row["input"] != "generated"))
     assert headline(others, others.groups).startswith("The worst input, noise 10, gives 201 % more")
     given = make(certain=False)

@@ -8,6 +8,7 @@ from typing import Any
 
 import meshopt
 from meshopt.ablation.ablation import Ablation
+from meshopt.ablation.plan import shown
 from meshopt.ablation.runs import Row
 from meshopt.ablation.summary import REFERENCE, Group, Spread, curves
 from meshopt.config import Config
@@ -15,6 +16,7 @@ from meshopt.report.page.charts import Chart, Line, Point, chart_figure
 from meshopt.report.page.document import Section, data_uri, encode_page
 from meshopt.report.page.markup import Content, Html, element, facts, joined, sentences, table
 from meshopt.report.page.provenance import foot, settings_section, versions_section
+from meshopt.report.page.verdicts import counted
 
 ERRORS = {  # what is compared: its name, form and unit; in titles
     "visible_chamfer_pct": ("Chamfer distance", ".3f", "% of the diagonal"),
@@ -53,7 +55,7 @@ def ablation_page(ablation: Ablation, settings: Config, sheets: Mapping[str, byt
         settings_section(settings),
         versions_section(record, ("ablation.csv", "ablation.json")),
     ]
-    title = f"Ablation of {_count(len(ablation.plan.views), 'object')}"
+    title = f"Ablation of {counted(len(ablation.plan.views), 'object')}"
     return encode_page(f"{title} · meshopt", _head(ablation, groups, title), [s for s in sections if s], foot(record))
 
 
@@ -78,7 +80,7 @@ def charts(ablation: Ablation) -> list[Chart]:
 
 
 def _points(spreads: Sequence[Spread]) -> list[Point]:
-    return [Point(s.degrees, s.error, s.low, s.high, f"{s.label}, {_count(s.seeds, 'seed')}") for s in spreads]
+    return [Point(s.degrees, s.error, s.low, s.high, f"{s.label}, {counted(s.seeds, 'seed')}") for s in spreads]
 
 
 def headline(ablation: Ablation, groups: Sequence[Group]) -> str:
@@ -92,11 +94,10 @@ def headline(ablation: Ablation, groups: Sequence[Group]) -> str:
     group, (name, form, _) = chosen[0], ERRORS[ablation.error]
     assert group.increase_pct is not None
     figure = group.figures[ablation.error]
-    label = ", ".join([group.input, *(f"{key}={_text(value)}" for key, value in group.variant)])
-    label = label if group.input == "generated" else f"the worst input, {label},"
+    settings = "".join(f", {key}={shown(value)}" for key, value in group.variant)
+    who = "Generated normals give" if group.input == "generated" else f"The worst input, {group.input}{settings}, gives"
     more = "more" if group.increase_pct >= 0 else "less"
-    text = f"{label} gives {abs(group.increase_pct):.0f} % {more} {name} than {_reference(ablation)} ({figure:{form}})"
-    return f"{text[0].upper()}{text[1:]}."
+    return f"{who} {abs(group.increase_pct):.0f} % {more} {name} than {_reference(ablation)} ({figure:{form}})."
 
 
 def _reference(ablation: Ablation) -> str:
@@ -125,15 +126,15 @@ def _head(ablation: Ablation, groups: Sequence[Group], title: str) -> Html:
 def _inputs(ablation: Ablation, groups: Sequence[Group]) -> Section | None:
     if not groups:
         return None
-    shown = [column for column in COLUMNS if any(column[0] in group.figures for group in groups)]
+    columns = [column for column in COLUMNS if any(column[0] in group.figures for group in groups)]
     varied = ablation.plan.varied
-    head = ["input", *varied, "runs", *(name for _, name, _ in shown), "more error", "objects"]
+    head = ["input", *varied, "runs", *(name for _, name, _ in columns), "more error", "objects"]
     rows: list[Sequence[Content]] = [
         [
             _reference(ablation) if group.input == REFERENCE else group.input,
-            *(_text(value) for _, value in group.variant),
+            *(shown(value) for _, value in group.variant),
             group.runs,
-            *(_number(group.figures.get(name), form) for name, _, form in shown),
+            *(_number(group.figures.get(name), form) for name, _, form in columns),
             _percent(group.increase_pct),
             "" if group.increases is None else f"{_percent(group.increases[0])} to {_percent(group.increases[2])}",
         ]
@@ -185,16 +186,16 @@ def _sheets(sheets: Mapping[str, bytes]) -> Section | None:
         for name, content in list(sheets.items())[:MOST_SHEETS]
     ]
     left = len(sheets) - len(figures)
-    more = element("p", f"{_count(left, 'more object')} in the folder comparison.", class_="hint") if left else None
+    more = element("p", f"{counted(left, 'more object')} in the folder comparison.", class_="hint") if left else None
     return Section("meshes", "Side by side", joined([*figures, more]))
 
 
 def _runs(ablation: Ablation) -> Section:
-    shown = [column for column in _RUN_COLUMNS if any(column[0] in row for row in ablation.rows)]
-    head = ["object", "input", "seed", *ablation.plan.varied, *(name for _, name, _ in shown), "mesh"]
+    columns = [column for column in _RUN_COLUMNS if any(column[0] in row for row in ablation.rows)]
+    head = ["object", "input", "seed", *ablation.plan.varied, *(name for _, name, _ in columns), "mesh"]
     rows = [
-        [row["object"], row["input"], row["input_seed"] or "", *(_text(row.get(key)) for key in ablation.plan.varied),
-         *(_number(row.get(name), form) for name, _, form in shown), _mesh(row)]
+        [row["object"], row["input"], row["input_seed"] or "", *(shown(row.get(key)) for key in ablation.plan.varied),
+         *(_number(row.get(name), form) for name, _, form in columns), _mesh(row)]
         for row in ablation.rows
     ]  # fmt: skip
     whole = table(head, rows, "All runs", range(2, len(head) - 1))
@@ -230,11 +231,3 @@ def _number(value: Any, form: str) -> str:
 
 def _percent(value: float | None) -> str:
     return "" if value is None else f"{value:+.0f} %"
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

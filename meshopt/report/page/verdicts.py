@@ -41,10 +41,10 @@ def banner(record: Mapping[str, Any], mended: str) -> Html:
     notes = sum(finding["severity"] == "note" for finding in record.get("findings", ()))
     count = len(record.get("findings", ())) - notes
     if count or notes:
-        found = [_count(number, word) for number, word in ((count, "finding"), (notes, "note")) if number]
+        found = [counted(number, word) for number, word in ((count, "finding"), (notes, "note")) if number]
         words.append(f"{' and '.join(found)}, listed below.".capitalize())
     if record.get("corrections"):
-        words.append(mended.format(_count(len(record["corrections"]), "correction")))
+        words.append(mended.format(counted(len(record["corrections"]), "correction")))
     if record.get("score") is not None:
         words.append(f"Score {record['score']:.2f} (surface error to be expected, in % of the diagonal).")
     text = element("span", element("b", verdict), " ", " ".join(words))
@@ -55,5 +55,6 @@ def _class(verdict: str) -> str:
     return verdict if verdict in _SHAPES else "note"
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """As `3 findings`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
