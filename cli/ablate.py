@@ -52,7 +52,12 @@ INTERRUPTED = 130
 @click.option("--gt-normals", metavar="DIR|SHEET", help="The true normal maps of the same views.")
 @click.option("--gt-mesh", metavar="MESH", help="The true mesh; without --gt-normals they are rendered from it.")
 @output_options
-@click.option("--corrupt", multiple=True, metavar="KIND=S,S,...", help="Damage true normals, by strength; repeatable.")
+@click.option(
+    "--corrupt",
+    multiple=True,
+    metavar="KIND=S,S,...",
+    help="Damage true normals, by strength; repeatable; ? lists kinds.",
+)
 @click.option("--seeds", type=click.IntRange(1, 1000), default=1, metavar="N", help="Of each damage.  [default: 1]")
 @click.option("--vary", multiple=True, metavar="KEY=V,V,...", help="Compare values of a setting; repeatable.")
 @click.option("--toggle", multiple=True, metavar="NAME", help="Compare on and off: corrections, robust; repeatable.")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,15 @@ import torch
 
 from meshopt.errors import InputError
 from meshopt.evaluate import KINDS, corrupt
+
+
+def test_the_documentation_lists_every_kind_with_its_range() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "ablate.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.*?) ?\|$", text, re.MULTILINE)
+    assert [row for row in rows if row[0] in KINDS] == [
+        (name, kind.description, f"{kind.strength:g} {kind.unit}, {kind.low:g} to {kind.high:g}" if kind.unit else "")
+        for name, kind in KINDS.items()
+    ]
 
 
 @pytest.mark.parametrize("kind", KINDS)
