@@ -47,9 +47,9 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """Of its folder: the same for the same figures, whatever other settings they are compared with."""
         seed = f"seed{self.input.seed}" if self.input.damages else ""
-        said = slug(self.source.name, self.input.label.replace(" + ", "+"), seed, self.variant.label)
+        said = slug(self.source.name, self.input.label.replace(" + ", "+"), seed)
         return f"{said[:LONGEST]}_{self.key}"
 
     @property
@@ -72,6 +72,10 @@ class Task:
     run: Run
     folder: Path
 
+    def row(self, measured: Row) -> Row:
+        """What the run is, what was measured, and where the rest is."""
+        return {**self.run.facts, **measured, "folder": f"{self.folder.name}/{self.run.name}"}
+
 
 def execute(task: Task) -> Row:
     """Does a run and keeps it. Raises InputError where the damaged views cannot be reconstructed."""
@@ -82,33 +86,28 @@ def execute(task: Task) -> Row:
     result = reconstruct(views, run.variant.config)
     seconds = time.perf_counter() - began
     found = evaluate(result.world_mesh, subject.truth, subject.reference, run.variant.config.evaluate)
-    row = {
-        **run.facts,
+    measured = {
         **misalignment(views, subject.reference).as_plain("input"),
         "mended_deg": misalignment(result.views, subject.reference).mean_deg,
         **figures(found),
         **_checked(result.report),
         "seconds": round(seconds, 2),
-        "folder": _folder(run),
     }
     assert found.images is not None
     tiles = encode_tiles(views, subject.reference, found.images.renders)
-    _write(task, {"row": row, "report": result.report, "evaluation": found.as_plain()}, result, tiles)
-    return row
+    record = {"run": run.facts, "measured": measured, "report": result.report, "evaluation": found.as_plain()}
+    _write(task, record, result, tiles)
+    return task.row(measured)
 
 
 def kept(task: Task) -> Row | None:
     """The row of a run that was done before."""
     try:
         record = json.loads((task.folder / task.run.name / RUN_FILES[0]).read_bytes())
-        row: Row = {**record["row"], "folder": _folder(task.run)}
+        row = task.row(record["measured"])
     except (OSError, ValueError, LookupError, TypeError):
         return None
     return row if all((task.folder / task.run.name / name).is_file() for name in RUN_FILES) else None
-
-
-def _folder(run: Run) -> str:
-    return f"{RUNS}/{run.name}"
 
 
 def figures(found: Evaluation) -> Row:

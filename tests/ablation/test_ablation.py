@@ -41,13 +41,12 @@ class Work:
             if run.input.label in self.fails:
                 yield Outcome(index, error=self.fails[run.input.label])
                 continue
-            row = {**run.facts, "view_normal_deg": float(len(self.done)), "input_deg": 1.0, "seconds": 1.0}
-            row["folder"] = f"{RUNS}/{run.name}"
+            measured = {"view_normal_deg": float(len(self.done)), "input_deg": 1.0, "seconds": 1.0}
             place = tasks[index].folder / run.name
             place.mkdir(parents=True)
             for name in RUN_FILES:
-                (place / name).write_text(json.dumps({"row": row}))
-            yield Outcome(index, row, seconds=1.0)
+                (place / name).write_text(json.dumps({"measured": measured}))
+            yield Outcome(index, tasks[index].row(measured), seconds=1.0)
 
 
 @pytest.fixture
