@@ -63,8 +63,9 @@ def _table(ablation: Ablation) -> Table:
     groups = ablation.groups
     columns = [c for c in COLUMNS if c[0] in SHOWN and any(c[0] in group.figures for group in groups)]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for i, name in enumerate(["input", *ablation.plan.varied, "runs", *(head for _, head, _ in columns), "error"]):
-        table.add_column(name, justify="right" if i > len(ablation.plan.varied) else "left", no_wrap=i == 0)
+    varied = [key.rpartition(".")[2] for key in ablation.plan.varied]
+    for i, name in enumerate(["input", *varied, "runs", *(head for _, head, _ in columns), "error"]):
+        table.add_column(name, justify="right" if i > len(varied) else "left", no_wrap=i == 0)
     for group in groups:
         figures = (_number(group.figures.get(name), form) for name, _, form in columns)
         increase = "" if group.increase_pct is None else f"{group.increase_pct:+.0f} %"

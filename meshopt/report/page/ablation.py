@@ -127,31 +127,34 @@ def _inputs(ablation: Ablation, groups: Sequence[Group]) -> Section | None:
     if not groups:
         return None
     columns = [column for column in COLUMNS if any(column[0] in group.figures for group in groups)]
+    first = 1 + next((i for i, column in enumerate(columns) if column[0] == ablation.error), -1)
     varied = ablation.plan.varied
-    head = ["input", *varied, "runs", *(name for _, name, _ in columns), "more error", "objects"]
-    rows: list[Sequence[Content]] = [
-        [
-            _reference(ablation) if group.input == REFERENCE else group.input,
-            *(shown(value) for _, value in group.variant),
-            group.runs,
-            *(_number(group.figures.get(name), form) for name, _, form in columns),
-            _percent(group.increase_pct),
-            "" if group.increases is None else f"{_percent(group.increases[0])} to {_percent(group.increases[2])}",
-        ]
-        for group in groups
-    ]
-    numbers = range(1 + len(varied), len(head))
+    names = [name for _, name, _ in columns]
+    head = ["input", *varied, *names[:first], "more error", "objects", *names[first:], "runs"]
+    rows = [_row(ablation, group, columns, first) for group in groups]
     what = ERRORS[ablation.error][0]
     hint = (
         f"Means over objects of the means over seeds. More error: {what} over that of {_reference(ablation)} with the"
         " same settings; objects: the least and the largest of single ones. Chamfer, F and angle: of what is seen from"
         " outside."
     )
-    return Section(
-        "inputs",
-        "What the input costs",
-        joined([table(head, rows, "Figures by input", numbers), element("p", hint, class_="hint")]),
-    )
+    whole = table(head, rows, "Figures by input", range(1 + len(varied), len(head)))
+    return Section("inputs", "What the input costs", joined([whole, element("p", hint, class_="hint")]))
+
+
+def _row(ablation: Ablation, group: Group, columns: Sequence[tuple[str, str, str]], first: int) -> Sequence[Content]:
+    """Of the table of inputs; what the input costs stands after `first` figures."""
+    figures = [_number(group.figures.get(name), form) for name, _, form in columns]
+    least, _, most = map(_percent, group.increases or (None, None, None))
+    return [
+        _reference(ablation) if group.input == REFERENCE else group.input,
+        *(shown(value) for _, value in group.variant),
+        *figures[:first],
+        _percent(group.increase_pct),
+        f"{least} to {most}" if least else "",
+        *figures[first:],
+        group.runs,
+    ]
 
 
 def _charts(ablation: Ablation) -> Section | None:
