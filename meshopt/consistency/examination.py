@@ -2,119 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
 
 from meshopt import parallel
 from meshopt.config import CheckConfig
 from meshopt.consistency import reports
-from meshopt.consistency.arrangement import hull_misfit, rearranged
+from meshopt.consistency.arrangement import rearranged
 from meshopt.consistency.bends import agreeing, find_bends
 from meshopt.consistency.content import SurfaceColours, check_content
-from meshopt.consistency.corrections import Correction, Discounted, Placed, Rearranged, Turned
+from meshopt.consistency.corrections import Discounted, Rearranged, Turned
 from meshopt.consistency.detail import check_detail
-from meshopt.consistency.elevations import estimate_elevation
-from meshopt.consistency.extents import Placement, estimate_placements
-from meshopt.consistency.findings import Finding
 from meshopt.consistency.leave_out import check_left_out
 from meshopt.consistency.maps import disagreement_maps
 from meshopt.consistency.masks import check_masks
-from meshopt.consistency.observation import Observation, observe
 from meshopt.consistency.orientation import orientations
 from meshopt.consistency.patches import find_patches, patch_findings
-from meshopt.consistency.registration import aligned, joined, slide
+from meshopt.consistency.places import place, say_placed, slides_again
+from meshopt.consistency.state import GRID, Examination
 from meshopt.consistency.surface import (
-    SharedPoints,
     disagreement,
-    reduced,
     reduced_colours,
-    rough_surface,
     sampled,
-    shared_points,
 )
 from meshopt.consistency.turns import Turn, estimate_turns
-from meshopt.mesh import Mesh, vertex_normals
+from meshopt.mesh import vertex_normals
 from meshopt.views import ViewSet
 
-GRID = 64  # voxels along the scene of the surface on which normals are compared
-FEWER = 0.5  # share of misplaced views, and of what the hull leaves uncovered, that another elevation may leave
 WORSE = 1.02  # times as much disagreement after turning normals: then they are not turned
-
-
-@dataclass
-class Examination:
-    """What has been found so far: the views as given and as mended, what mends them, and the findings.
-
-    `turns` and `placements`: what was first measured of every view, however little.
-    """
-
-    views: ViewSet
-    settings: CheckConfig
-    corrections: list[Correction] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    degrees: Float[np.ndarray, "V h w"] = field(default_factory=lambda: np.zeros((0, 0, 0)))  # see `Checked`
-    flagged: Bool[np.ndarray, "V h w"] = field(default_factory=lambda: np.zeros((0, 0, 0), bool))  # likewise
-    turns: list[Turn] = field(default_factory=list)
-    placements: list[Placement] = field(default_factory=list)
-    given: ViewSet = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.given = self.views
-
-    def mend(self, correction: Correction) -> None:
-        """Goes on with mended views."""
-        self.change(correction)
-        self.corrections.append(correction)
-
-    def change(self, correction: Correction) -> None:
-        """Mends the views, without a note of it."""
-        self.set(correction.apply(self.views))
-
-    def set(self, views: ViewSet) -> None:
-        """Goes on with these views."""
-        self.views = views
-        for known in ("small", "observations", "surface", "shared", "misfit"):
-            self.__dict__.pop(known, None)
-
-    @cached_property
-    def small(self) -> ViewSet:
-        """The views at the resolution at which they are compared."""
-        return reduced(self.views)
-
-    @cached_property
-    def observations(self) -> tuple[Observation, ...]:
-        """The views each by itself, in its camera's frame."""
-        return observe(self.views)
-
-    @property
-    def scale(self) -> float:
-        """Pixels of the views per pixel of `small`."""
-        return self.views.resolution[1] / self.small.resolution[1]
-
-    @cached_property
-    def surface(self) -> Mesh | None:
-        """A rough surface made of the views as they are now; None where silhouettes share no volume."""
-        return self.given_surface if self.views is self.given else rough_surface(self.small, GRID)
-
-    @cached_property
-    def shared(self) -> SharedPoints | None:
-        """What the views show at the points of that surface."""
-        return None if self.surface is None else shared_points(self.small, self.surface)
-
-    @cached_property
-    def misfit(self) -> float:
-        """Of the silhouettes, see `hull_misfit`."""
-        return hull_misfit(self.small)
-
-    @cached_property
-    def given_surface(self) -> Mesh | None:
-        """The same of the views as they were given."""
-        small = self.small if self.views is self.given else reduced(self.given)
-        return rough_surface(small, GRID)
 
 
 def examine(views: ViewSet, settings: CheckConfig) -> Examination:
@@ -123,9 +38,14 @@ def examine(views: ViewSet, settings: CheckConfig) -> Examination:
     with torch.no_grad(), parallel.single_torch():
         _orientation(done)
         _arrangement(done)
-        _placement(done)
+        place(done)
+        findings, corrections = len(done.findings), len(done.corrections)
         _bending(done)
         _rotation(done)
+        turned = any(isinstance(c, Turned) for c in done.corrections[corrections:])
+        if turned and done.slides and slides_again(done):
+            _turns(done)  # the views disagree otherwise now
+        say_placed(done, findings, corrections)
         _patches(done)
         done.findings += reports.of_bending(done.observations, settings)
         done.findings += check_masks(done.views, done.observations, settings.masks)
@@ -156,60 +76,6 @@ def _arrangement(done: Examination) -> None:
     if found is not None:
         done.findings.append(reports.of_arrangement(done.views, found, done.settings))
         done.mend(found.correction)
-
-
-def _placement(done: Examination) -> None:
-    """Sizes and places: first what silhouettes tell, then, along what they do not, the normals."""
-    placements = _elevated(done, estimate_placements(done.views))
-    done.placements = list(placements)
-    for v, placement in enumerate(placements):
-        if not reports.of_placement(done.views, v, placement, done.settings):
-            placements[v] = replace(placement, zoom=1.0, right=0.0, down=0.0)
-        else:
-            done.change(_placed(done.views, v, placement))
-    sliding = [v for v, placement in enumerate(placements) if placement.unseen is not None]
-    while sliding:
-        shifts = aligned(done.small, sliding)
-        slides = {v: slide(placements[v], shift, done.scale) for v, shift in zip(sliding, shifts, strict=True)}
-        v = max(slides, key=lambda v: slides[v].pixels)
-        if not reports.of_placement(done.views, v, slides[v], done.settings):
-            break
-        sliding.remove(v)
-        done.change(_placed(done.views, v, slides[v]))
-        placements[v] = joined(placements[v], slides[v])
-    for v, placement in enumerate(placements):
-        found = reports.of_placement(done.views, v, placement, done.settings)
-        if found:
-            done.findings += found
-            done.corrections.append(_placed(done.views, v, placement))
-
-
-def _elevated(done: Examination, placements: list[Placement]) -> list[Placement]:
-    """Sizes and places; where they or the silhouettes do not fit, those after mending the elevation, if that does."""
-    wrong = _misplaced(done, done.views, placements)
-    if not wrong and done.misfit < done.settings.uncovered:
-        return placements
-    found = estimate_elevation(done.small)
-    if found is None or abs(found.degrees) < done.settings.elevation:
-        return placements
-    mended = found.correction.apply(done.views)
-    after = estimate_placements(mended)
-    misfit = hull_misfit(found.correction.apply(done.small))
-    if _misplaced(done, mended, after) > FEWER * wrong or misfit > max(FEWER * done.misfit, done.settings.uncovered):
-        return placements
-    done.findings.append(reports.of_elevation(found, done.settings))
-    done.mend(found.correction)
-    return after
-
-
-def _misplaced(done: Examination, views: ViewSet, placements: list[Placement]) -> int:
-    """In how many views."""
-    return sum(bool(reports.of_placement(views, v, place, done.settings)) for v, place in enumerate(placements))
-
-
-def _placed(views: ViewSet, view: int, placement: Placement) -> Placed:
-    height, width = views.resolution
-    return Placed(view, placement.zoom, 2 * placement.right / width, -2 * placement.down / height)
 
 
 def _bending(done: Examination) -> None:

@@ -78,6 +78,23 @@ def test_zoom_and_slide_of_one_view_are_one_correction(plain, shapes: SimpleName
     assert shifted.value == pytest.approx(100 * np.hypot(3.0, 2.0) / 1.04 / 128, abs=0.5)
 
 
+@pytest.mark.parametrize("seed", [3, 7])
+def test_turned_normals_move_no_view(plain, small, seed: int) -> None:
+    """Before they are turned back, they say that views have slid along their horizons."""
+    done = plain(corrupt(small("wonder3d"), "rotate_all", 20, seed=seed).views)
+    assert done.slides
+    assert set(said(done)) == {"rotated"}
+    assert {type(correction) for correction in done.corrections} == {Turned}
+    assert all(np.array_equal(a.centre, b.centre) for a, b in zip(done.views.cameras, done.given.cameras, strict=True))
+
+
+def test_a_view_that_has_slid_is_moved_though_another_is_turned(plain, shapes: SimpleNamespace) -> None:
+    views = shapes.damaged("wonder3d", shapes.FIGURE, 5, 1.0, 5.0, 0.0)
+    done = plain(Turned(2, rotation(np.radians(15.0) * np.array([0.0, 0.8, 0.6]))).apply(views))
+    assert said(done) == {"shifted": {"front_left"}, "rotated": {"right"}}
+    assert [type(correction) for correction in done.corrections] == [Placed, Turned]
+
+
 def test_flipped_normals_are_nothing_else(plain, small) -> None:
     views = small("unique3d")
     done = plain(Turned(1, np.diag([1.0, -1.0, 1.0])).apply(views))
