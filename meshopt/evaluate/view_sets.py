@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from meshopt.io.camera_files import read_cameras
 from meshopt.io.files import check_folder, staged_folder
 from meshopt.io.view_files import (
     BACKGROUNDS,
-    FILE_KEYS,
     LAYERS,
     Layer,
     ViewFiles,
@@ -29,6 +27,7 @@ from meshopt.io.view_files import (
     files_of_rig,
     mask_image,
     normal_image,
+    older_files,
     sheet_of,
 )
 from meshopt.mesh import Mesh
@@ -127,7 +126,7 @@ def write_views(
     scale, offset = placing(mesh, options.fit)
     vertices = (mesh.vertices.detach().cpu().double() - torch.tensor(offset, dtype=torch.float64)) / scale
     placed = replace(mesh.to("cpu"), vertices=vertices)
-    with staged_folder(folder, (*files.paths(LAYERS), *_older(folder)), overwrite) as staging:
+    with staged_folder(folder, (*files.paths(LAYERS), *older_files(folder)), overwrite) as staging:
         writer = _Writer(staging, files, layers, BACKGROUNDS[options.background])
         for view, shot in enumerate(snapshots(placed, files.cameras, files.sizes, options.view)):
             writer.add(view, shot)
@@ -139,17 +138,6 @@ def write_views(
         made = {"written_by": f"meshopt {__version__} render", "supersampling": options.view.samples}
         writer.finish(made | {"shading": options.view.normals, "mesh": mesh_entry})
     return RenderedViews(folder, files.paths(layers), files, _notes(placed, files, layers, writer.seen))
-
-
-def _older(folder: Path) -> list[str]:
-    """The files of a set that was rendered into the folder before, maybe of another rig: they go with it."""
-    try:
-        record = json.loads((folder / "cameras.json").read_text(encoding="utf-8"))
-        entries = record["views"] if str(record["written_by"]).startswith("meshopt") else []
-        found = [f"{layer}/{entry[key]}" for entry in entries for layer, key in FILE_KEYS.items() if key in entry]
-    except (OSError, ValueError, LookupError, TypeError):
-        return []
-    return [name for name in dict.fromkeys(found) if len(PurePath(name).parts) == 2 and ".." not in name]
 
 
 def placing(mesh: Mesh, fit: str) -> tuple[float, tuple[float, float, float]]:

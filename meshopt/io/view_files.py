@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path, PurePath
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -151,8 +153,29 @@ def normal_image(
 ) -> UInt8[np.ndarray, "H W 4"]:
     """World normals in the set's frame, OpenGL's axes, straight alpha; black or grey where it is 0."""
     vectors = (normals @ frame_to_world(files.cameras, files.frame)[view]).astype(np.float32)  # no -1e-16
-    colours = np.where(alpha[..., None] > 0, to_colours(vectors), np.uint8(128 if files.grey else 0))
+    return vector_image(vectors, alpha, files.grey)
+
+
+def vector_image(
+    vectors: Float[np.ndarray, "H W 3"], alpha: Float[np.ndarray, "H W"] | None, grey: bool
+) -> UInt8[np.ndarray, "H W C"]:
+    """Vectors as they are to be stored, straight alpha, where there is one; black or grey where it is 0."""
+    colours = to_colours(vectors)
+    if alpha is None:
+        return colours
+    colours = np.where(alpha[..., None] > 0, colours, np.uint8(128 if grey else 0))
     return np.concatenate([colours, _bytes(alpha)[..., None]], axis=-1)
+
+
+def older_files(folder: Path) -> list[str]:
+    """The files of a set of views that meshopt has written into the folder before, maybe of another rig."""
+    try:
+        record = json.loads((folder / "cameras.json").read_text(encoding="utf-8"))
+        entries = record["views"] if str(record["written_by"]).startswith("meshopt") else []
+        found = [f"{layer}/{entry[key]}" for entry in entries for layer, key in FILE_KEYS.items() if key in entry]
+    except (OSError, ValueError, LookupError, TypeError):
+        return []
+    return [name for name in dict.fromkeys(found) if len(PurePath(name).parts) == 2 and ".." not in name]
 
 
 def mask_image(alpha: Float[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:
