@@ -44,14 +44,14 @@ def choose(device: str, backend: str, given: torch.device | None = None) -> tupl
     """
     if device == "auto":
         return _best(backend, given)
-    named = _named(device)
-    found = raster.get(backend, named)
+    wanted = named(device)
+    found = raster.get(backend, wanted)
     if backend == "auto" and found.rank <= 0:
         raise InputError(
             f"--device {device}: the only rasteriser that works there is {found.name}, which is made for tests and far "
             f"too slow; meshopt doctor says what the others lack, or use --device cpu, or --backend {found.name}"
         )
-    return named, found
+    return wanted, found
 
 
 def _best(backend: str, given: torch.device | None) -> tuple[torch.device, Rasterizer]:
@@ -75,7 +75,8 @@ def _rank(backend: str, device: torch.device) -> float:
         return float("-inf")
 
 
-def _named(name: str) -> torch.device:
+def named(name: str) -> torch.device:
+    """The device of that name. Raises InputError where this machine has none."""
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
