@@ -1,0 +1,1 @@
+"""The estimators of normals, one file each with its `ADAPTER`; `meshopt.generate.registry` finds them."""

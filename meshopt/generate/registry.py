@@ -1,0 +1,69 @@
+"""The models that there are: every file in `models/` and `estimators/` that has an `ADAPTER`."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import pkgutil
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from meshopt.errors import InputError
+from meshopt.generate import estimators, models
+from meshopt.generate.adapters import NormalModel, ViewModel
+
+
+def view_models() -> dict[str, ViewModel]:
+    """The multi-view models, by name."""
+    return _adapters(models)
+
+
+def normal_models() -> dict[str, NormalModel]:
+    """The estimators of normals, by name."""
+    return _adapters(estimators)
+
+
+def _adapters(package: Any) -> dict[str, Any]:
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    found = [getattr(import_module(f"{package.__name__}.{name}"), "ADAPTER", None) for name in names]
+    return {adapter.card.name: adapter for adapter in found if adapter is not None}
+
+
+def choose(word: str, known: Mapping[str, Any], flag: str = "--model") -> tuple[Any, Path | None]:
+    """A model by its name, or by a folder of its weights (given back, too). Raises InputError with what there is.
+
+    A folder is told by the class in its model_index.json.
+    """
+    if word.strip().lower() in known:
+        return known[word.strip().lower()], None
+    folder = Path(word).expanduser()
+    names = ", ".join(known) or "none"
+    if folder.is_dir():
+        kind = _kind(folder, flag)
+        for model in known.values():
+            if kind in model.card.kinds:
+                return model, folder
+        kinds = ", ".join(name for model in known.values() for name in model.card.kinds)
+        raise InputError(
+            f"{flag} {word}: its model_index.json names the class {kind}, which no model here has ({kinds}); where it "
+            f"is one of {names} nonetheless, say {flag} NAME --weights {word}."
+        )
+    close = difflib.get_close_matches(word.lower(), list(known), n=1)
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    raise InputError(f"{flag} {word!r} is no model and no folder{hint}: expected {names}, or a folder of weights.")
+
+
+def _kind(folder: Path, flag: str) -> str:
+    path = folder / "model_index.json"
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["_class_name"])
+    except FileNotFoundError:
+        held = sorted(entry.name for entry in folder.iterdir())[:3]
+        found = f"found {', '.join(held)}" if held else "it is empty"
+        raise InputError(
+            f"{flag} {folder}: holds no model_index.json ({found}), expected a folder as diffusers saves pipelines."
+        ) from None
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise InputError(f"{path} cannot be read as a pipeline's index with a _class_name: {error}.") from error

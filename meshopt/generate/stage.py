@@ -1,0 +1,115 @@
+"""From a picture to a folder of views: the steps in order."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from meshopt.errors import InputError
+from meshopt.generate.adapters import Card, OnStep, Request, ViewModel, rig_of
+from meshopt.generate.preparation import Framed, check_matting, cut_out, frame
+from meshopt.generate.runtime import RuntimeOptions, memory_advice, require_diffusers, start
+from meshopt.generate.weights import Places, Weights, locate, obtain
+from meshopt.generate.writing import WrittenViews, check_output, write_views
+
+STEPS = (1, 1000)
+GUIDANCE = (0.0, 100.0)
+FILLS = (0.1, 1.0)
+
+
+@dataclass(frozen=True)
+class GenerateOptions:
+    """How views are generated; None: as the model's authors do.
+
+    `steps` of denoising; `guidance`: how strongly the picture guides them; `fill`: the share of the model's picture
+    that the object's longer side takes; `matting` and `matting_model` as for `preparation.cut_out`. Raises InputError.
+    """
+
+    seed: int = 0
+    steps: int | None = None
+    guidance: float | None = None
+    fill: float | None = None
+    matting: str = "auto"
+    matting_model: str | None = None
+    runtime: RuntimeOptions = field(default_factory=RuntimeOptions)
+
+    def __post_init__(self) -> None:
+        check_matting(self.matting)
+        ranges = (
+            ("--seed", self.seed, (0, 2**32 - 1)),
+            ("--steps", self.steps, STEPS),
+            ("--guidance", self.guidance, GUIDANCE),
+            ("--fill", self.fill, FILLS),
+        )
+        for flag, found, (low, high) in ranges:
+            if found is not None and not low <= found <= high:
+                raise InputError(f"{flag} {found} is out of range, expected {low:g} to {high:g}.")
+
+    def request(self, card: Card) -> Request:
+        """What is asked of a model."""
+        steps = card.steps if self.steps is None else self.steps
+        return Request(self.seed, steps, card.guidance if self.guidance is None else float(self.guidance))
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What was written, and what was done on the way, one sentence each."""
+
+    written: WrittenViews
+    notes: tuple[str, ...]
+
+
+def prepare(model: ViewModel, image: str | Path, options: GenerateOptions) -> tuple[Framed, str]:
+    """The picture as the model expects it, and where its mask is from."""
+    framing = model.framing if options.fill is None else replace(model.framing, fill=options.fill)
+    cutout = cut_out(Path(image).expanduser(), options.matting, options.matting_model)
+    if options.matting == "none" and options.fill is None:
+        framing = replace(framing, fill=1.0)  # the picture is framed already
+    return frame(cutout, framing), cutout.source
+
+
+def generate(
+    model: ViewModel,
+    image: str | Path,
+    places: Places,
+    options: GenerateOptions,
+    folder: str | Path,
+    overwrite: bool = False,
+    on_step: OnStep = lambda what, done, total: None,
+) -> Generated:
+    """Writes a folder with the views of the object in a picture, and their normals where the model makes any.
+
+    The same picture, weights, options and seed give the same bytes on the CPU. What can be found out before is refused
+    before anything is loaded. Raises InputError.
+    """
+    check_output(folder, rig_of(model), overwrite)
+    if model.card.parts:
+        require_diffusers()
+    picture, source = prepare(model, image, options)
+    runtime = start(options.runtime, on_step)
+    weights = obtain(model.card, locate(model.card, places), places)
+    request = options.request(model.card)
+    with memory_advice(runtime), runtime.seeded(request.seed):
+        pipeline = model.load(weights, runtime)
+        output = model.run(pipeline, picture, request, runtime)
+    views = model.decode(output)
+    data = Path(image).expanduser().read_bytes()
+    made = _record(model, weights, request, picture) | {"runtime": runtime.record}
+    made["image"] = {"file": Path(image).name, "sha256": hashlib.sha256(data).hexdigest(), "mask": source}
+    written = write_views(views, picture, {"generated": made}, folder, overwrite)
+    return Generated(written, (f"mask from {source}.", *picture.notes))
+
+
+def _record(model: ViewModel, weights: Weights, request: Request, picture: Framed) -> dict[str, Any]:
+    """How the views were made, for the cameras file."""
+    framing = picture.framing
+    return {
+        "model": model.card.name,
+        "weights": list(weights.record),
+        "seed": request.seed,
+        "steps": request.steps,
+        "guidance": request.guidance,
+        "picture": {"size": framing.size, "fill": framing.fill, "background": framing.background},
+    }
