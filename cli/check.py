@@ -79,13 +79,14 @@ def check(
         from .summary import show_findings, show_sources
 
         show_sources(out, loaded)
-        checked = _compute(loaded, config.check, err, quiet)
+        checked = examined(loaded, config.check, err, quiet)
         files = _write(loaded, checked, output, record, overwrite, config.output.html)
         show_findings(out, checked.report, files, time.monotonic() - began)
     return _exit_code(checked.report.verdict, strict)
 
 
-def _compute(views: ViewSet, settings: CheckConfig, err: Console, quiet: bool) -> Checked:
+def examined(views: ViewSet, settings: CheckConfig, err: Console, quiet: bool) -> Checked:
+    """The views, checked; says so where kernels have to be compiled first."""
     import meshopt.consistency
 
     from .progress import compiling

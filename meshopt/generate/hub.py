@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from meshopt.errors import InputError
-from meshopt.generate.runtime import require_diffusers
+from meshopt.generate.libraries import require_diffusers
 
 WANTED = ("*.json", "*.txt", "*.safetensors", "*.md", "pipeline.py")
 UNWANTED = ("*.fp16.*", "*.non_ema.*", "*/*.py")  # other copies of the weights; code inside components

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,14 +18,6 @@ if TYPE_CHECKING:
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 OFFLOADS = ("none", "model", "sequential")
 _FULL = re.compile("out of memory|allocate memory|not enough memory", re.IGNORECASE)
-PACKAGES = ("diffusers", "transformers", "accelerate")
-
-
-def require_diffusers() -> None:
-    """Raises InputError where the packages that models need are not installed."""
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise InputError(f"models need {' and '.join(missing)}: pip install 'meshopt3d[generate]'.")
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from typing import Any
 
 from meshopt.errors import InputError
 from meshopt.generate.adapters import Card, OnStep, Request, ViewModel, rig_of
+from meshopt.generate.libraries import require_diffusers
 from meshopt.generate.preparation import Framed, check_matting, cut_out, frame
-from meshopt.generate.runtime import RuntimeOptions, memory_advice, require_diffusers, start
+from meshopt.generate.runtime import RuntimeOptions, memory_advice, start
 from meshopt.generate.weights import Places, Weights, locate, obtain
 from meshopt.generate.writing import WrittenViews, check_output, write_views
 

@@ -118,6 +118,16 @@ def files_of_cameras(file: CameraFile, resolution: int, frame: Frame | None = No
     return ViewFiles(str(file.path), tuple(cameras), tuple(sizes), names, frame, sheet, cells)
 
 
+def files_of_views(source: str, cameras: Sequence[Camera], resolution: int, frame: Frame) -> ViewFiles:
+    """A square file for each camera, with its name."""
+    names = tuple(_safe(camera.name) for camera in cameras)
+    if len(set(names)) < len(names):
+        names = tuple(f"{i:03d}" for i in range(len(names)))
+    return ViewFiles(
+        source, tuple(cameras), ((resolution, resolution),) * len(names), dict.fromkeys(LAYERS, names), frame
+    )
+
+
 def _names_in(file: CameraFile, plain: bool) -> dict[Layer, tuple[str, ...]]:
     own = tuple(_safe(entry.camera.name) for entry in file.entries)
     if plain:

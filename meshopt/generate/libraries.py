@@ -1,0 +1,51 @@
+"""diffusers and transformers: whether they are there, quiet, and their failures in one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+from meshopt.errors import InputError
+
+PACKAGES = ("diffusers", "transformers", "accelerate")
+
+
+def require_diffusers() -> None:
+    """Raises InputError where the packages that models need are not installed."""
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(f"models need {' and '.join(missing)}: pip install 'meshopt3d[generate]'.")
+
+
+@contextlib.contextmanager
+def loading(folder: Path) -> Iterator[None]:
+    """Turns what goes wrong while a folder is loaded into an InputError that names it."""
+    try:
+        with quiet_libraries():
+            yield
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, SyntaxError) as error:
+        reason = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
+        raise InputError(f"{folder} cannot be loaded as the model's weights: {reason}.") from error
+
+
+@contextlib.contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Within it, diffusers and transformers draw no bars and warn of nothing but errors."""
+    import diffusers.utils.logging as of_diffusers
+    import transformers.utils.logging as of_transformers
+
+    levels = [(module, module.get_verbosity()) for module in (of_diffusers, of_transformers)]
+    bars = [(module, module.is_progress_bar_enabled()) for module in (of_diffusers, of_transformers)]
+    for module, _ in levels:
+        module.set_verbosity_error()
+        module.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for module, level in levels:
+            module.set_verbosity(level)
+        for module, shown in bars:
+            if shown:
+                module.enable_progress_bar()

@@ -1,0 +1,89 @@
+"""Pipelines of few random weights, of the real classes, saved as diffusers saves them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, EulerAncestralDiscreteScheduler, UNet2DConditionModel
+from transformers import (
+    CLIPImageProcessor,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTokenizer,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
+
+WIDTH = 32  # of the text's and the picture's embeddings
+
+
+def tokenizer(folder: Path) -> CLIPTokenizer:
+    """Of single letters; `folder` takes its files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+    words = ["<|startoftext|>", "<|endoftext|>", *letters, *(letter + "</w>" for letter in letters)]
+    (folder / "vocab.json").write_text(json.dumps({word: i for i, word in enumerate(words)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    return CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=77)
+
+
+def text_encoder() -> CLIPTextModel:
+    """CLIP's text model."""
+    config = CLIPTextConfig(
+        vocab_size=54, hidden_size=WIDTH, intermediate_size=37, num_hidden_layers=2, num_attention_heads=4,
+        max_position_embeddings=77, projection_dim=WIDTH, bos_token_id=0, eos_token_id=1, pad_token_id=1,
+    )  # fmt: skip
+    return CLIPTextModel(config)
+
+
+def image_encoder(size: int = 32) -> CLIPVisionModelWithProjection:
+    """CLIP's picture model."""
+    config = CLIPVisionConfig(
+        hidden_size=32, intermediate_size=37, num_hidden_layers=2, num_attention_heads=4, image_size=size,
+        patch_size=8, projection_dim=WIDTH,
+    )  # fmt: skip
+    return CLIPVisionModelWithProjection(config)
+
+
+def image_processor(size: int = 32) -> CLIPImageProcessor:
+    """CLIP's preparation of pictures."""
+    return CLIPImageProcessor(size={"height": size, "width": size}, do_center_crop=False)
+
+
+def vae() -> AutoencoderKL:
+    """Pictures to latents of half their size."""
+    return AutoencoderKL(
+        block_out_channels=(32, 64), latent_channels=4, norm_num_groups=8,
+        down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+    )  # fmt: skip
+
+
+def unet(in_channels: int = 4, **more: Any) -> UNet2DConditionModel:
+    """The denoising model, with attention to the embeddings."""
+    return UNet2DConditionModel(
+        block_out_channels=(32, 64), layers_per_block=1, sample_size=16, in_channels=in_channels, out_channels=4,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=WIDTH, attention_head_dim=8, norm_num_groups=8, **more,
+    )  # fmt: skip
+
+
+def marigold(folder: Path, seed: int = 0) -> Path:
+    """A MarigoldNormalsPipeline."""
+    from diffusers import MarigoldNormalsPipeline
+
+    torch.manual_seed(seed)
+    scheduler = DDIMScheduler(prediction_type="v_prediction", timestep_spacing="trailing", clip_sample=False)
+    pipeline = MarigoldNormalsPipeline(
+        unet=unet(8), vae=vae(), scheduler=scheduler, text_encoder=text_encoder(), tokenizer=tokenizer(folder / "w"),
+        prediction_type="normals", use_full_z_range=True, default_denoising_steps=2, default_processing_resolution=32,
+    )  # fmt: skip
+    pipeline.save_pretrained(folder)
+    return folder
+
+
+def euler() -> EulerAncestralDiscreteScheduler:
+    """Stable Diffusion's noise."""
+    return EulerAncestralDiscreteScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
