@@ -18,6 +18,8 @@ from .check import check
 from .config import config
 from .doctor import doctor
 from .evaluate import evaluate
+from .generate import generate
+from .normals import normals
 from .reconstruct import reconstruct
 from .render import render
 from .texture import texture
@@ -34,6 +36,8 @@ def meshopt() -> None:
 
 meshopt.add_command(reconstruct)
 meshopt.add_command(texture)
+meshopt.add_command(generate)
+meshopt.add_command(normals)
 meshopt.add_command(check)
 meshopt.add_command(render)
 meshopt.add_command(evaluate)

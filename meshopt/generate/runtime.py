@@ -55,10 +55,11 @@ class Runtime:
         """For the record of a run."""
         return {"device": self.device.type, "dtype": str(self.dtype).removeprefix("torch.")}
 
-    def place(self, pipeline: Any) -> Any:
-        """A diffusers pipeline, on the device or offloaded, its own bars off, its steps told to `on_step`."""
+    def place(self, pipeline: Any, attention: bool = True) -> Any:
+        """A diffusers pipeline, on the device or offloaded; `attention`: it may be sliced, too, not only decoding."""
         if self.options.slicing:
-            pipeline.enable_attention_slicing()
+            if attention:
+                pipeline.enable_attention_slicing()
             if hasattr(pipeline, "vae") and hasattr(pipeline.vae, "enable_slicing"):
                 pipeline.vae.enable_slicing()
         if self.options.offload == "model":

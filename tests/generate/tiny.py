@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +55,11 @@ def image_processor(size: int = 32) -> CLIPImageProcessor:
     return CLIPImageProcessor(size={"height": size, "width": size}, do_center_crop=False)
 
 
-def vae() -> AutoencoderKL:
-    """Pictures to latents of half their size."""
+def vae(levels: int = 2) -> AutoencoderKL:
+    """Pictures to latents of 1 / 2^(levels - 1) of their size."""
     return AutoencoderKL(
-        block_out_channels=(32, 64), latent_channels=4, norm_num_groups=8,
-        down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(8,) * (levels - 1) + (16,), latent_channels=4, norm_num_groups=4,
+        down_block_types=("DownEncoderBlock2D",) * levels, up_block_types=("UpDecoderBlock2D",) * levels,
     )  # fmt: skip
 
 
@@ -84,6 +86,24 @@ def marigold(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def euler() -> EulerAncestralDiscreteScheduler:
-    """Stable Diffusion's noise."""
-    return EulerAncestralDiscreteScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
+def zero123plus(folder: Path, seed: int = 0) -> Path:
+    """Zero123++'s components and the ControlNet, with a pipeline of this project's own that is called as theirs."""
+    from diffusers import ControlNetModel
+
+    file = Path(__file__).with_name("zero123plus_pipeline.py")
+    spec = importlib.util.spec_from_file_location("meshopt_tiny_zero123plus", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    torch.manual_seed(seed)
+    scheduler = EulerAncestralDiscreteScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
+    pipeline = module.Zero123PlusPipeline(
+        vae=vae(4), text_encoder=text_encoder(), tokenizer=tokenizer(folder / "w"), unet=unet(), scheduler=scheduler,
+        vision_encoder=image_encoder(), feature_extractor_clip=image_processor(),
+        feature_extractor_vae=image_processor(64), ramping_coefficients=[i / 77 for i in range(77)],
+    )  # fmt: skip
+    pipeline.save_pretrained(folder)
+    ControlNetModel.from_unet(unet()).save_pretrained(folder / "controlnet")
+    shutil.copy(file, folder / "pipeline.py")
+    return folder

@@ -1,0 +1,131 @@
+"""`meshopt generate`: one picture in, a folder of views and their normals out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import loudness_options, output_options
+from .weights import places_of, runtime_of, runtime_options, show_models, show_weights, weights_options
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from meshopt.generate.adapters import OnStep, ViewModel
+    from meshopt.generate.stage import Generated, GenerateOptions
+    from meshopt.generate.weights import Places
+
+
+def _list(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if not value:
+        return
+    from meshopt.generate.registry import view_models
+
+    show_models(view_models())
+    context.exit()
+
+
+@click.command()
+@click.argument("image", metavar="IMAGE")
+@click.option("--model", required=True, metavar="NAME|DIR", help="A model, or the folder of its weights.")
+@click.option("--list", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="List the models.")
+@output_options
+@weights_options
+@click.option("--dry-run", is_flag=True, help="Say what would be loaded and done, and stop.")
+@click.option("--seed", type=int, default=0, metavar="N", help="Seed of the noise.  [default: 0]")
+@click.option("--steps", type=int, metavar="N", help="Denoising steps.  [default: the model's]")
+@click.option("--guidance", type=float, metavar="X", help="How strongly IMAGE guides.  [default: the model's]")
+@click.option("--matting", default="auto", metavar="HOW", help="auto, alpha, background, rembg, none.  [default: auto]")
+@click.option("--matting-model", metavar="FILE", help="Model name or local ONNX file for rembg.")
+@click.option("--fill", type=float, metavar="X", help="Share of the model's picture that the object fills.")
+@runtime_options
+@loudness_options
+def generate(image: str, model: str, output: str, overwrite: bool, dry_run: bool, quiet: bool, verbose: int,
+             **flags: Any) -> None:  # fmt: skip
+    """Generate views and normals of the object in IMAGE.
+
+    Writes a folder that `meshopt reconstruct --views DIR` reads. Nothing is downloaded without --download, and no code
+    of a model's authors runs without --trust-remote-code.
+    """
+    from .messages import consoles, messages
+
+    began = time.monotonic()
+    out, err = consoles(quiet)
+    with messages(err, verbose):
+        from meshopt.generate.registry import choose, view_models
+
+        chosen, folder = choose(model, view_models())
+        options, places = _options(flags), places_of(flags, folder)
+        show_weights(out, chosen.card, places, dry_run)
+        if dry_run:
+            _show_plan(out, chosen, image, options, output, overwrite)
+            return
+        done = _compute(chosen, image, places, options, output, overwrite, err, quiet)
+        _show(out, done, time.monotonic() - began)
+
+
+def _options(flags: dict[str, Any]) -> GenerateOptions:
+    from meshopt.generate.stage import GenerateOptions
+
+    names = ("seed", "steps", "guidance", "fill", "matting", "matting_model")
+    return GenerateOptions(**{name: flags[name] for name in names}, runtime=runtime_of(flags))
+
+
+def _compute(model: ViewModel, image: str, places: Places, options: GenerateOptions, output: str, overwrite: bool,
+             err: Console, quiet: bool) -> Generated:  # fmt: skip
+    from meshopt.generate.stage import generate
+
+    with steps_shown(err, quiet) as on_step:
+        return generate(model, image, places, options, output, overwrite, on_step)
+
+
+@contextmanager
+def steps_shown(err: Console, quiet: bool) -> Iterator[OnStep]:
+    """Progress of a model's steps, on `err`."""
+    from .progress import display
+
+    with display(err, quiet) as on_progress:
+
+        def on_step(what: str, done: int, total: int) -> None:
+            on_progress(SimpleNamespace(stage=what, step=done, total=total, info={}))
+
+        yield on_step
+
+
+def _show_plan(
+    out: Console, model: ViewModel, image: str, options: GenerateOptions, output: str, overwrite: bool
+) -> None:
+    """What would be done, everything checked that needs no weights."""
+    from meshopt.generate.adapters import rig_of
+    from meshopt.generate.stage import prepare
+    from meshopt.generate.writing import check_output
+
+    check_output(output, rig_of(model), overwrite)
+    picture, source = prepare(model, image, options)
+    framing, request = picture.framing, options.request(model.card)
+    say(out, f"Picture: {framing.size} x {framing.size} pixels, of which the object takes {framing.fill:.0%}; "
+             f"mask from {source}.")  # fmt: skip
+    for note in picture.notes:
+        say(out, note[0].upper() + note[1:])
+    say(out, f"{request.steps} steps, guidance {request.guidance:g}, seed {request.seed}.")
+    say(out, f"{len(rig_of(model).views)} views of rig {model.rig} would be written to {output}. Nothing was loaded.")
+
+
+def _show(out: Console, done: Generated, seconds: float) -> None:
+    for note in done.notes:
+        say(out, note[0].upper() + note[1:])
+    written = done.written
+    kinds = "views and normals" if written.has_normals else "views without normals"
+    say(out, f"Wrote {len(written.files.cameras)} {kinds} to {written.folder} in {seconds:.1f} s.")
+    command = "reconstruct --views" if written.has_normals else "normals"
+    say(out, f"Next: meshopt {command} {written.folder} -o ...")
+
+
+def say(out: Console, text: str) -> None:
+    """One line, as it is."""
+    out.print(text, highlight=False, markup=False, soft_wrap=True)

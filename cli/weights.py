@@ -1,0 +1,125 @@
+"""What commands with models have in common: flags for their weights and where they run, and what is said of both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from meshopt.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from meshopt.generate.adapters import Card
+    from meshopt.generate.runtime import RuntimeOptions
+    from meshopt.generate.weights import Located, Places
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def weights_options(command: Command) -> Command:
+    """Where weights are from, and what is allowed."""
+    return _all(
+        command,
+        click.option("--weights", metavar="DIR", help="Folder of the weights.  [default: the hub's cache]"),
+        click.option("--part", "parts", multiple=True, metavar="NAME=DIR", help="Folder of one part of the model."),
+        click.option("--revision", metavar="REV", help="Revision of the weights on the hub."),
+        click.option("--download", is_flag=True, help="Download what is missing."),
+        click.option("--trust-remote-code", is_flag=True, help="Run the pipeline code of the model's authors."),
+        click.option("--allow-pickle", is_flag=True, help="Read weights in .bin files, too."),
+    )
+
+
+def runtime_options(command: Command) -> Command:
+    """Where and how a model runs."""
+    return _all(
+        command,
+        click.option("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, ...  [default: auto]"),
+        click.option("--dtype", default="auto", metavar="TYPE", help="auto, float32, float16, bfloat16."),
+        click.option("--offload", default="none", metavar="HOW", help="none, model or sequential: less GPU memory."),
+        click.option("--slicing", is_flag=True, help="Attention in slices: less memory, slower."),
+    )
+
+
+def places_of(flags: Mapping[str, Any], folder: Path | None) -> Places:
+    """What the flags of `weights_options` say; `folder`: where --model was one."""
+    from meshopt.generate.weights import Places
+
+    given = flags["weights"]
+    if folder is not None and given is not None:
+        raise InputError(
+            f"--model {folder} is a folder of weights, and --weights {given} another: expected one of them."
+        )
+    return Places(
+        folder=folder if given is None else Path(given).expanduser(),
+        parts=dict(_part(text) for text in flags["parts"]),
+        revision=flags["revision"],
+        download=flags["download"],
+        trust_code=flags["trust_remote_code"],
+        pickles=flags["allow_pickle"],
+    )
+
+
+def _part(text: str) -> tuple[str, Path]:
+    name, sign, folder = text.partition("=")
+    if not sign or not name or not folder:
+        raise InputError(f"--part {text!r}: expected NAME=DIR, such as controlnet=weights/controlnet.")
+    return name.strip(), Path(folder).expanduser()
+
+
+def runtime_of(flags: Mapping[str, Any]) -> RuntimeOptions:
+    """What the flags of `runtime_options` say."""
+    from meshopt.generate.runtime import RuntimeOptions
+
+    return RuntimeOptions(**{name: flags[name] for name in ("device", "dtype", "offload", "slicing")})
+
+
+def show_models(models: Mapping[str, Any]) -> None:
+    """The models, a line each."""
+    for name, model in models.items():
+        licences = ", ".join(dict.fromkeys(part.licence for part in model.card.parts))
+        code = "; runs its authors' code" if model.card.code else ""
+        click.echo(f"{name:<14}{model.card.title} (weights: {licences}{code})")
+
+
+def show_weights(out: Console, card: Card, places: Places, ask: bool) -> None:
+    """Each part: where it is, how large, under which licence. `ask`: of what may be downloaded, sizes from the hub."""
+    from meshopt.generate.hub import size_on_hub
+    from meshopt.generate.libraries import require_diffusers
+    from meshopt.generate.weights import CODE, locate
+
+    if not card.parts:
+        return
+    require_diffusers()
+    out.print(f"{card.title}:", highlight=False, markup=False)
+    for found in locate(card, places):
+        size = found.size
+        if ask and size is None and places.download and found.part.name != CODE:
+            size = size_on_hub(found.part.hub, found.revision)
+        out.print(f"  {_described(found, size, places)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _described(found: Located, size: int | None, places: Places) -> str:
+    from meshopt.generate.weights import CODE
+
+    words = [f"{found.part.name}: {found.origin}"]
+    if found.folder is None:
+        words.append("would be downloaded" if places.download else "--download fetches it")
+    if found.part.name == CODE:
+        trusted = "allowed by --trust-remote-code" if places.trust_code else "runs only with --trust-remote-code"
+        return ", ".join([*words, f"code of the authors, {trusted}"])
+    words.append("size not known" if size is None else _size(size))
+    return ", ".join([*words, f"licence {found.licence} ({found.part.source})"])
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
+
+
+def _all(command: Command, *options: Callable[[Command], Command]) -> Command:
+    for option in reversed(options):
+        command = option(command)
+    return command
