@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from meshopt.errors import InputError
 
 from .options import loudness_options, output_options
 from .weights import places_of, runtime_of, runtime_options, show_models, show_weights, weights_options
@@ -16,6 +19,7 @@ from .weights import places_of, runtime_of, runtime_options, show_models, show_w
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from meshopt.config import Config
     from meshopt.generate.adapters import OnStep, ViewModel
     from meshopt.generate.stage import Generated, GenerateOptions
     from meshopt.generate.weights import Places
@@ -82,6 +86,42 @@ def _compute(model: ViewModel, image: str, places: Places, options: GenerateOpti
 
     with steps_shown(err, quiet) as on_step:
         return generate(model, image, places, options, output, overwrite, on_step)
+
+
+def views_of(
+    image: str, config: Config, output: str, overwrite: bool, allowed: Mapping[str, bool], out: Console, err: Console,
+    quiet: bool,
+) -> str:  # fmt: skip
+    """A folder in `output` with the views that the configured model makes of a picture; `allowed`: download and code.
+
+    Raises InputError where no model is configured, or it makes no normals.
+    """
+    from meshopt.generate.registry import choose, view_models
+    from meshopt.generate.runtime import RuntimeOptions
+    from meshopt.generate.stage import GenerateOptions
+
+    wanted = config.generate
+    if wanted.model is None:
+        raise InputError(
+            f"{image} is one picture: --model NAME (see meshopt generate --list) makes views of it, or --views takes a "
+            "folder of views."
+        )
+    chosen, folder = choose(wanted.model, view_models())
+    given = {"weights": wanted.weights, "revision": wanted.revision, **allowed, "allow_pickle": False}
+    places = places_of({**given, "parts": [f"{name}={place}" for name, place in wanted.parts.items()]}, folder)
+    show_weights(out, chosen.card, places, ask=False)
+    runtime = RuntimeOptions(config.device, wanted.dtype, wanted.offload, wanted.slicing)
+    options = GenerateOptions(
+        config.seed, wanted.steps, wanted.guidance, wanted.fill, wanted.matting, config.views.matting_model, runtime
+    )
+    place = str(Path(output) / "views")
+    done = _compute(chosen, image, places, options, place, overwrite, err, quiet)
+    for note in done.notes:
+        say(out, note[0].upper() + note[1:])
+    say(out, f"Wrote {len(done.written.files.cameras)} generated views to {place}.")
+    if not done.written.has_normals:
+        raise InputError(f"{chosen.card.name} makes no normals: meshopt normals {place} estimates them.")
+    return place
 
 
 @contextmanager

@@ -33,6 +33,7 @@ FLAGS = {  # each flag is a setting
     **READING,
     **TEXTURING,
     **RUNNING,
+    "model": "generate.model",
     "init": "initial.method",
     "quality": "quality",
     "seed": "seed",
@@ -41,9 +42,13 @@ COMPILE_SECONDS = 50  # of all kernels, on one core
 
 
 @click.command()
+@click.argument("image", required=False, metavar="[IMAGE]")
 @input_options
 @output_options
 @reading_options
+@click.option("--model", metavar="NAME|DIR", help="For IMAGE: the model that makes views of it, or its weights.")
+@click.option("--download", is_flag=True, help="For IMAGE: download the model's weights where they are missing.")
+@click.option("--trust-remote-code", is_flag=True, help="For IMAGE: run the pipeline code of the model's authors.")
 @click.option("--init", metavar="HOW|FILE", help="auto, carved, hull, normals, sphere or a mesh.  [default: auto]")
 @click.option("--quality", metavar="HOW", help="fast, default or best.")
 @running_options
@@ -53,25 +58,33 @@ COMPILE_SECONDS = 50  # of all kernels, on one core
 @click.option("--plot", is_flag=True, help="Draw the losses of every step: curves.png (needs matplotlib).")
 @loudness_options
 def reconstruct(
+    image: str | None,
     views: str | None,
     normals: str | None,
     output: str,
     overwrite: bool,
     source: str | None,
     overrides: tuple[str, ...],
+    download: bool,
+    trust_remote_code: bool,
     plot: bool,
     quiet: bool,
     verbose: int,
     **flags: Any,
 ) -> int:
-    """Make a textured mesh from views of one object and their normal maps.
+    """Make a textured mesh from views of one object and their normal maps, or from IMAGE alone.
+
+    Of IMAGE, a model makes the views first (see `meshopt generate`); they are kept in views/ beside the mesh.
 
     Every flag is a setting too; `meshopt config` lists them all. With --strict the exit code is 3 where the views are
     inconsistent.
     """
     from .messages import consoles, messages
 
-    require_input(views, normals)
+    if image is None:
+        require_input(views, normals)
+    elif views is not None or normals is not None:
+        raise click.UsageError("IMAGE is one picture to make views of: it goes without '--views' and '--normals'.")
     began = time.monotonic()
     out, err = consoles(quiet)
     with messages(err, verbose):
@@ -83,6 +96,11 @@ def reconstruct(
             from meshopt.report.plot import require_matplotlib
 
             require_matplotlib()
+        if image is not None:
+            from .generate import views_of
+
+            allowed = {"download": download, "trust_remote_code": trust_remote_code}
+            views = views_of(image, config, output, overwrite, allowed, out, err, quiet)
         result = _compute(views, normals, config, out, err, quiet)
         files = write_result(result, output, overwrite, plot)
         from .summary import show_result

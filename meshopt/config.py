@@ -41,6 +41,33 @@ class ViewsConfig(Settings):
     """A larger image file is refused before it is decoded, in pixels."""
 
 
+class GenerateConfig(Settings):
+    """How views are made where there is one picture alone."""
+
+    model: str | None = None
+    """The model that makes them: a name (see `meshopt generate --list`), or the folder of its weights."""
+    weights: str | None = None
+    """Folder of the model's weights; null: the cache of the Hugging Face hub."""
+    parts: dict[str, str] = Field({})
+    """Folders of single parts of the model, by name, such as controlnet."""
+    revision: str | None = None
+    """Revision of the weights on the hub; null: the newest."""
+    steps: int | None = Field(None, ge=1, le=1000)
+    """Denoising steps; null: as many as the model's authors take."""
+    guidance: float | None = Field(None, ge=0, le=100)
+    """How strongly the picture guides the model; null: as its authors do."""
+    fill: float | None = Field(None, ge=0.1, le=1)
+    """Share of the model's picture that the object's longer side takes; null: as its authors do."""
+    matting: Literal["auto", "alpha", "background", "rembg", "none"] = "auto"
+    """Where the picture's mask comes from; rembg takes views.matting_model."""
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    """Type of the model's numbers; auto: float16 on accelerators, float32 on the CPU."""
+    offload: Literal["none", "model", "sequential"] = "none"
+    """Components wait in main memory and come onto the device as a whole (model) or layer by layer (sequential)."""
+    slicing: bool = False
+    """Attention and decoding in slices: less memory, slower."""
+
+
 class InitialConfig(Settings):
     """The initial mesh."""
 
@@ -296,6 +323,7 @@ class Config(Settings):
     """Where tensors live: auto, cpu, cuda, cuda:1, ..."""
     backend: str = "auto"
     """Rasteriser: auto (the best that works on the device), cpu, ..."""
+    generate: GenerateConfig = GenerateConfig()
     views: ViewsConfig = ViewsConfig()
     initial: InitialConfig = InitialConfig()
     optimize: OptimizeConfig = OptimizeConfig()

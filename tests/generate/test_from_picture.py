@@ -1,0 +1,77 @@
+"""`meshopt reconstruct IMAGE`: a model makes the views, and the mesh is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from meshopt.cli import run
+from meshopt.generate import registry
+from meshopt.io.meshes import load_mesh
+
+Made = Callable[..., Any]
+QUICK = ["--quality", "fast", "--faces", "2000", "--texture", "none", "--no-html", "--device", "cpu"]
+
+
+@pytest.fixture
+def model(rendered: Made, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The made-up model, in the list of models."""
+    made = rendered(size=96)
+    monkeypatch.setattr(registry, "view_models", lambda: {"rendered": made})
+    return made
+
+
+@pytest.mark.slow
+def test_a_mesh_of_one_picture(model: Any, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    assert run(["reconstruct", str(picture), "--model", "rendered", "-o", str(out), "--seed", "3", *QUICK]) == 0
+    said = capsys.readouterr()
+    assert f"Wrote 6 generated views to {out / 'views'}." in said.out
+    assert "closed, 2-manifold" in said.out
+    assert model.given[0][1].seed == 3
+    assert (out / "views" / "rgb" / "rgb_000_front.png").is_file()
+    vertices = load_mesh(out / "mesh.glb").vertices.double().numpy()
+    radii, middle = np.array([0.5, 0.75, 0.4]), np.array([0.08, -0.05, 0.1])
+    assert np.abs(np.linalg.norm((vertices - middle) / radii, axis=1) - 1).mean() < 0.03
+    assert run(["reconstruct", str(picture), "--config", str(out / "config.yaml"), "-o", str(tmp_path / "b")]) == 0
+    assert (tmp_path / "b" / "mesh.glb").read_bytes() == (out / "mesh.glb").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "is one picture: --model NAME (see meshopt generate --list) makes views of it, or --views takes a folder"),
+        (["--model", "render"], "--model 'render' is no model and no folder (did you mean rendered?)"),
+        (["--views", "somewhere"], "IMAGE is one picture to make views of: it goes without '--views' and '--normals'"),
+        (["--model", "rendered", "--set", "generate.steps=0"], "generate.steps"),
+    ],
+)
+def test_one_sentence_and_nothing_written(
+    model: Any, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    assert run(["reconstruct", str(picture), "-o", str(tmp_path / "out"), *arguments]) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_without_normals(model: Any, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model.with_normals = False
+    out = tmp_path / "out"
+    assert run(["reconstruct", str(picture), "--model", "rendered", "-o", str(out), *QUICK]) == 2
+    assert f"rendered makes no normals: meshopt normals {out / 'views'} estimates them" in capsys.readouterr().err
+    assert not (out / "mesh.glb").exists()
+
+
+def test_settings_are_heard(model: Any, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model.with_normals = False  # so that it stops after the views
+    (tmp_path / "own.yaml").write_text("generate: {model: rendered, steps: 9, guidance: 2, fill: 0.6}\nseed: 8\n")
+    command = ["reconstruct", str(picture), "--config", str(tmp_path / "own.yaml"), "-o", str(tmp_path / "out")]
+    assert run([*command, "--device", "cpu"]) == 2
+    ((seen, request),) = model.given
+    assert (request.steps, request.guidance, request.seed, seen.framing.fill) == (9, 2.0, 8, 0.6)
+    assert run([*command, "--device", "cpu"]) == 2
+    assert "already holds a result" in capsys.readouterr().err
