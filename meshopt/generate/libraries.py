@@ -25,6 +25,12 @@ def loading(folder: Path) -> Iterator[None]:
     try:
         with quiet_libraries():
             yield
+    except RuntimeError as error:
+        if "size mismatch" not in str(error):
+            raise
+        raise InputError(
+            f"{folder} holds tensors of other sizes than its configs say: another model's weights."
+        ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, SyntaxError) as error:
         reason = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
         raise InputError(f"{folder} cannot be loaded as the model's weights: {reason}.") from error

@@ -86,6 +86,35 @@ def marigold(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+def wonder3d(folder: Path, seed: int = 0) -> Path:
+    """Wonder3D's components, saved as the published weights are: the denoising model with two parts of its own."""
+    from meshopt.generate.pipelines.multiview import with_views
+
+    torch.manual_seed(seed)
+    denoising = with_views(unet(8, class_embed_type="projection", projection_class_embeddings_input_dim=10), 6)
+    denoising.save_pretrained(folder / "unet")
+    config = json.loads((folder / "unet" / "config.json").read_text())
+    config |= {"_class_name": "UNetMV2DConditionModel", "num_views": 6, "cd_attention_mid": True}
+    config |= {"cd_attention_last": False, "multiview_attention": True, "sparse_mv_attention": False}
+    (folder / "unet" / "config.json").write_text(json.dumps(config | {"mvcd_attention": False}))
+    vae(4).save_pretrained(folder / "vae")
+    image_encoder().save_pretrained(folder / "image_encoder")
+    image_processor().save_pretrained(folder / "feature_extractor")
+    scheduler = DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False)
+    scheduler.save_pretrained(folder / "scheduler")
+    index = {
+        "_class_name": "MVDiffusionImagePipeline",
+        "feature_extractor": ["transformers", "CLIPImageProcessor"],
+        "image_encoder": ["transformers", "CLIPVisionModelWithProjection"],
+        "safety_checker": [None, None],
+        "scheduler": ["diffusers", "DDIMScheduler"],
+        "unet": ["mvdiffusion.models.unet_mv2d_condition", "UNetMV2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    }
+    (folder / "model_index.json").write_text(json.dumps(index))
+    return folder
+
+
 def zero123plus(folder: Path, seed: int = 0) -> Path:
     """Zero123++'s components and the ControlNet, with a pipeline of this project's own that is called as theirs."""
     from diffusers import ControlNetModel
