@@ -1,4 +1,4 @@
-"""Wonder3D: meshopt's pipeline over the real component classes with random weights, its attention against a slow twin."""
+"""Wonder3D: meshopt's pipeline over the real component classes, its attention against a slow twin."""
 
 from __future__ import annotations
 
