@@ -22,7 +22,11 @@ INSTALL = {  # none of them is in the package index under its name
     "pytorch3d": 'pip install "git+https://github.com/facebookresearch/pytorch3d.git@stable" --no-build-isolation',
     "drtk": "pip install git+https://github.com/facebookresearch/DRTK.git --no-build-isolation",
 }
-PURPOSES = {"matting": "masks by a neural network, --matting rembg", "lpips": "meshopt evaluate --lpips"}
+PURPOSES = {
+    "matting": "masks by a neural network, --matting rembg",
+    "lpips": "meshopt evaluate --lpips",
+    "generate": "meshopt generate, meshopt normals",
+}
 CUDA_BUILDS = (((13, 0), "cu130"), ((12, 8), "cu128"), ((12, 0), "cu126"), ((11, 0), "cu118"))  # driver: torch's index
 SPARE_EXTRAS = ("dev",)
 

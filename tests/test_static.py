@@ -58,3 +58,15 @@ def test_import_is_light() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "--normals" in done.stdout
+
+
+def test_models_are_listed_without_diffusers() -> None:
+    """Which models there are is known without the packages that run them; `import meshopt` is quick."""
+    code = (
+        "import sys, time; began = time.monotonic(); import meshopt; quick = time.monotonic() - began < 1.5;"
+        "from meshopt.generate import registry; registry.view_models(); registry.normal_models();"
+        "import meshopt.generate.stage, meshopt.generate.estimation;"
+        "sys.exit(not quick or any(m in sys.modules for m in ('diffusers', 'transformers', 'huggingface_hub')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

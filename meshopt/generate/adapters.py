@@ -33,7 +33,6 @@ class Part:
     licence: str
     source: str
     folder: str = ""
-    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Card:
     """A model, described without loading anything.
 
     `kinds`: the class names in its model_index.json. `code`: a hub repository whose pipeline.py has to run (None: no
-    code but diffusers' own); `packages` that this code imports besides. `steps` and `guidance` are its authors'.
+    code but diffusers' own). `steps` and `guidance` are its authors'. `offload`: its parts may wait in main memory.
     `usage`: the published program that the adapter was reviewed against.
     """
 
@@ -53,7 +52,7 @@ class Card:
     guidance: float
     usage: str
     code: str | None = None
-    packages: tuple[str, ...] = ()
+    offload: bool = True
 
 
 @dataclass(frozen=True)

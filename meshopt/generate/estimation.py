@@ -71,10 +71,10 @@ def estimate(
     """
     if views.rgb is None:
         raise InputError("the views have no colours, of which normals are estimated: give their folder.")
+    runtime = start(options.runtime, offload=model.card.offload)
     weights = obtain(model.card, locate(model.card, places), places)
     request = options.request(model.card)
     count, maps = len(views), []
-    runtime = start(options.runtime)
     with memory_advice(runtime), runtime.seeded(request.seed):
         pipeline = None
         for view, picture in enumerate(_pictures(views)):

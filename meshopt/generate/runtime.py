@@ -49,6 +49,7 @@ class Runtime:
     dtype: torch.dtype
     options: RuntimeOptions
     on_step: OnStep = lambda what, done, total: None
+    offload: bool = True  # the model's parts may wait in main memory
 
     @property
     def record(self) -> dict[str, str]:
@@ -130,8 +131,11 @@ class _Bar:
         self._on_step(self._what, self._done, self._total)
 
 
-def start(options: RuntimeOptions, on_step: OnStep = lambda what, done, total: None) -> Runtime:
-    """The runtime that the options describe. Raises InputError where the device is not there."""
+def start(options: RuntimeOptions, on_step: OnStep = lambda what, done, total: None, offload: bool = True) -> Runtime:
+    """The runtime that the options describe, of a model whose parts may (or not) wait in main memory.
+
+    Raises InputError where the device is not there, or the model cannot run so.
+    """
     import torch
 
     from meshopt.devices import accelerator, named
@@ -142,11 +146,16 @@ def start(options: RuntimeOptions, on_step: OnStep = lambda what, done, total: N
         device = named(options.device)
     if options.offload != "none" and device.type == "cpu":
         raise InputError(f"--offload {options.offload} needs an accelerator: on the CPU, everything is in main memory.")
+    if options.offload != "none" and not offload:
+        raise InputError(
+            f"--offload {options.offload}: this model's own code expects all of its parts on one device; "
+            "--dtype float16 needs less memory, too."
+        )
     if options.dtype == "auto":
         dtype = torch.float32 if device.type == "cpu" else torch.float16
     else:
         dtype = getattr(torch, options.dtype)
-    return Runtime(device, dtype, options, on_step)
+    return Runtime(device, dtype, options, on_step, offload)
 
 
 @contextlib.contextmanager
@@ -169,7 +178,7 @@ def _advice(runtime: Runtime) -> str:
     else:
         if runtime.dtype == torch.float32:
             flags.append("--dtype float16")
-        if options.offload != "sequential":
+        if runtime.offload and options.offload != "sequential":
             flags.append("--offload sequential" if options.offload == "model" else "--offload model")
     if not options.slicing:
         flags.append("--slicing")

@@ -12,7 +12,7 @@ from meshopt.generate.adapters import Card, OnStep, Request, ViewModel, rig_of
 from meshopt.generate.libraries import require_diffusers
 from meshopt.generate.preparation import Framed, check_matting, cut_out, frame
 from meshopt.generate.runtime import RuntimeOptions, memory_advice, start
-from meshopt.generate.weights import Places, Weights, locate, obtain
+from meshopt.generate.weights import Places, Weights, check_places, locate, obtain
 from meshopt.generate.writing import WrittenViews, check_output, write_views
 
 STEPS = (1, 1000)
@@ -88,9 +88,11 @@ def generate(
     check_output(folder, rig_of(model), overwrite)
     if model.card.parts:
         require_diffusers()
+    located = locate(model.card, places)
+    check_places(model.card, located, places)
+    runtime = start(options.runtime, on_step, model.card.offload)
     picture, source = prepare(model, image, options)
-    runtime = start(options.runtime, on_step)
-    weights = obtain(model.card, locate(model.card, places), places)
+    weights = obtain(model.card, located, places)
     request = options.request(model.card)
     with memory_advice(runtime), runtime.seeded(request.seed):
         pipeline = model.load(weights, runtime)

@@ -66,10 +66,6 @@ class Weights:
     def __getitem__(self, part: str) -> Path:
         return self.folders[part]
 
-    def has(self, part: str) -> bool:
-        """Whether a part that may be missing is there."""
-        return part in self.folders
-
     @property
     def options(self) -> dict[str, Any]:
         """What every `from_pretrained` is to be called with."""
@@ -120,11 +116,8 @@ def _local(card: Card, part: Part, folder: Path) -> Located:
     return Located(part, folder, None, size, folders.stated_licence(folder) or part.licence)
 
 
-def check_places(card: Card, located: tuple[Located, ...], places: Places, optional: bool = True) -> None:
-    """Raises InputError where a part is missing and may not be downloaded, or holds code or pickles that may not run.
-
-    `optional`: parts that a model can do without are wanted, too.
-    """
+def check_places(card: Card, located: tuple[Located, ...], places: Places) -> None:
+    """Raises InputError where a part is missing and may not be downloaded, or holds code or pickles that may not run."""
     for found in located:
         part = found.part
         if part.name == CODE and not places.trust_code:
@@ -132,35 +125,35 @@ def check_places(card: Card, located: tuple[Located, ...], places: Places, optio
             raise InputError(
                 f"{card.name} runs code of its authors, {where}: read it, and allow it with --trust-remote-code."
             )
-        if found.folder is None and not places.download and (optional or not part.optional):
+        if found.folder is None and not places.download:
             where = f"--part {part.name}=FOLDER" if part is not card.parts[0] else "--weights FOLDER"
             raise InputError(
                 f"the {part.name} of {card.name} ({part.hub}) is not on this machine, and nothing is downloaded "
                 f"unasked: {where} takes it from a folder, --download fetches it ({part.licence})."
             )
-        if found.folder is not None and part.name != CODE:
+        if found.folder is not None and part.name == CODE:
+            folders.check_imports(found.folder / PIPELINE_FILE)
+        elif found.folder is not None:
             folders.check_tensors(found.folder, places.pickles)
 
 
-def obtain(card: Card, located: tuple[Located, ...], places: Places, optional: bool = True) -> Weights:
+def obtain(card: Card, located: tuple[Located, ...], places: Places) -> Weights:
     """The model's folders, what is missing downloaded where that is allowed. Raises as `check_places` does."""
-    check_places(card, located, places, optional)
+    check_places(card, located, places)
     kept: dict[str, Path] = {}
     record = []
     for found in located:
         part, folder, revision = found.part, found.folder, found.revision
         if folder is None:
-            if part.optional and not optional:
-                continue
             folder = hub.download(part.hub, revision, places.pickles)
             revision = folder.name
             folders.check_folder(folder, f"{part.hub} from the hub", PIPELINE_FILE if part.name == CODE else None)
-            if part.name != CODE:
+            if part.name == CODE:
+                folders.check_imports(folder / PIPELINE_FILE)
+            else:
                 folders.check_tensors(folder, places.pickles)
         kept[part.name] = folder
         record.append(_entry(replace(found, folder=folder, revision=revision)))
-    if CODE in kept:
-        folders.check_imports(kept[CODE] / PIPELINE_FILE)
     return Weights(kept, tuple(record), places.pickles)
 
 

@@ -31,11 +31,12 @@ def test_an_accelerator_computes_in_float16(monkeypatch: pytest.MonkeyPatch) -> 
         ({"offload": "disk"}, "--offload 'disk' is unknown, expected none, model or sequential"),
         ({"device": "toaster"}, "--device toaster: not usable here"),
         ({"device": "cpu", "offload": "model"}, "--offload model needs an accelerator"),
+        ({"device": "meta", "offload": "model"}, "--offload model: this model's own code expects all of its parts"),
     ],
 )
 def test_what_cannot_be(options: dict[str, str], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        start(RuntimeOptions(**options))
+        start(RuntimeOptions(**options), offload=False)
 
 
 def test_steps_are_told_from_counters_and_loops() -> None:
@@ -112,3 +113,9 @@ def test_other_failures_stay_what_they_are() -> None:
     runtime = start(RuntimeOptions(device="cpu"))
     with pytest.raises(RuntimeError, match="shapes differ"), memory_advice(runtime):
         raise RuntimeError("shapes differ")
+
+
+def test_advice_suits_the_model() -> None:
+    runtime = Runtime(torch.device("meta"), torch.float16, RuntimeOptions(), offload=False)
+    with pytest.raises(InputError, match="full: --slicing, then --device cpu"), memory_advice(runtime):
+        raise RuntimeError("CUDA out of memory")

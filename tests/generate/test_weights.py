@@ -15,7 +15,7 @@ from meshopt.generate.adapters import Card, Part
 from meshopt.generate.weights import Located, Places, check_places, locate, obtain
 
 MAIN = Part("pipeline", "someone/model", "CC-BY-NC-4.0", "its README")
-SECOND = Part("controlnet", "someone/control", "MIT", "its README", folder="controlnet", optional=True)
+SECOND = Part("controlnet", "someone/control", "MIT", "its README", folder="controlnet")
 CARD = Card("toy", "Toy", (MAIN, SECOND), ("ToyPipeline",), 4, 1.0, "this test")
 CODED = Card("coded", "Coded", (MAIN,), ("ToyPipeline",), 4, 1.0, "this test", code="someone/code")
 INDEX = {"_class_name": "ToyPipeline", "unet": ["diffusers", "UNet"], "scheduler": ["diffusers", "DDIMScheduler"],
@@ -98,9 +98,7 @@ def test_the_cache_is_used_without_a_download(saved: Make, cache: Path) -> None:
     assert (main.folder, main.revision, main.size) == (folder, "a" * 40, 100)
     assert main.origin == f"someone/model at {'a' * 40}, in the hub's cache"
     assert control.folder is None
-    weights = obtain(CARD, (main, control), Places(), optional=False)
-    assert weights["pipeline"] == folder
-    assert not weights.has("controlnet")
+    assert obtain(CARD, (main,), Places())["pipeline"] == folder
     with pytest.raises(InputError, match=r"the controlnet of toy \(someone/control\) is not on this machine"):
         obtain(CARD, (main, control), Places())
 

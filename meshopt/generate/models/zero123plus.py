@@ -10,8 +10,8 @@ Reviewed line by line against SUDO-AI-3D/zero123plus at 7d0315c:
 - examples/matting_postprocess.py: the background of the normal maps is grey, the zero vector. meshopt's own matting of
   normal maps has the thresholds of that file.
 
-Unlike there, the ControlNet is added to the pipeline itself after the colours are drawn, not to a copy of it, so that
-all components can be offloaded. Normals are in each camera's frame, with OpenGL's axes ("view-space normal images").
+Unlike there, the ControlNet is added to the pipeline itself after the colours are drawn, not to a copy of it. Normals
+are in each camera's frame, with OpenGL's axes ("view-space normal images").
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Zero123Plus:
         guidance=4.0,
         usage="https://github.com/SUDO-AI-3D/zero123plus/blob/main/examples/normal_gen.py",
         code="sudo-ai/zero123plus-pipeline",
+        offload=False,  # it asks the components for the device that they are on
     )
     framing = Framing(512, 0.95, GREY)
     rig = "zero123plus"
@@ -85,8 +86,6 @@ class Zero123Plus:
         }
         runtime.watch(model, "views")
         colours = model(image, generator=runtime.generator(request.seed), **common).images[0]
-        if runtime.options.offload != "none":
-            model.remove_all_hooks()
         model.add_controlnet(control, conditioning_scale=1.0)
         runtime.place(model, attention=False)
         runtime.watch(model, "normals")
