@@ -117,7 +117,7 @@ def _local(card: Card, part: Part, folder: Path) -> Located:
 
 
 def check_places(card: Card, located: tuple[Located, ...], places: Places) -> None:
-    """Raises InputError where a part is missing and may not be downloaded, or holds code or pickles that may not run."""
+    """Raises InputError where a part is missing and may not be downloaded, or is code or a pickle that may not run."""
     for found in located:
         part = found.part
         if part.name == CODE and not places.trust_code:
