@@ -47,6 +47,8 @@ def _list(context: click.Context, parameter: click.Parameter, value: bool) -> No
 @click.option("--matting", default="auto", metavar="HOW", help="auto, alpha, background, rembg, none.  [default: auto]")
 @click.option("--matting-model", metavar="FILE", help="Model name or local ONNX file for rembg.")
 @click.option("--fill", type=float, metavar="X", help="Share of the model's picture that the object fills.")
+@click.option("--upscale", type=int, default=1, metavar="N", help="Make the views N times as large.  [default: 1]")
+@click.option("--upscaler", metavar="FILE|DIR", help="ONNX file or diffusers' upscaler.  [default: Lanczos' filter]")
 @runtime_options
 @loudness_options
 def generate(image: str, model: str, output: str, overwrite: bool, dry_run: bool, quiet: bool, verbose: int,
@@ -75,9 +77,11 @@ def generate(image: str, model: str, output: str, overwrite: bool, dry_run: bool
 
 def _options(flags: dict[str, Any]) -> GenerateOptions:
     from meshopt.generate.stage import GenerateOptions
+    from meshopt.generate.upscaling import UpscaleOptions
 
     names = ("seed", "steps", "guidance", "fill", "matting", "matting_model")
-    return GenerateOptions(**{name: flags[name] for name in names}, runtime=runtime_of(flags))
+    larger = UpscaleOptions(flags["upscale"], flags["upscaler"])
+    return GenerateOptions(**{name: flags[name] for name in names}, upscale=larger, runtime=runtime_of(flags))
 
 
 def _compute(model: ViewModel, image: str, places: Places, options: GenerateOptions, output: str, overwrite: bool,
@@ -99,6 +103,7 @@ def views_of(
     from meshopt.generate.registry import choose, view_models
     from meshopt.generate.runtime import RuntimeOptions
     from meshopt.generate.stage import GenerateOptions
+    from meshopt.generate.upscaling import UpscaleOptions
 
     wanted = config.generate
     if wanted.model is None:
@@ -110,9 +115,17 @@ def views_of(
     given = {"weights": wanted.weights, "revision": wanted.revision, **allowed, "allow_pickle": False}
     places = places_of({**given, "parts": [f"{name}={place}" for name, place in wanted.parts.items()]}, folder)
     show_weights(out, chosen.card, places, ask=False)
+    larger = UpscaleOptions(wanted.upscale, wanted.upscaler)
     runtime = RuntimeOptions(config.device, wanted.dtype, wanted.offload, wanted.slicing)
     options = GenerateOptions(
-        config.seed, wanted.steps, wanted.guidance, wanted.fill, wanted.matting, config.views.matting_model, runtime
+        config.seed,
+        wanted.steps,
+        wanted.guidance,
+        wanted.fill,
+        wanted.matting,
+        config.views.matting_model,
+        larger,
+        runtime,
     )
     place = str(Path(output) / "views")
     done = _compute(chosen, image, places, options, place, overwrite, err, quiet)
@@ -146,6 +159,7 @@ def _show_plan(
     from meshopt.generate.writing import check_output
 
     check_output(output, rig_of(model), overwrite)
+    options.upscale.check()
     picture, source = prepare(model, image, options)
     framing, request = picture.framing, options.request(model.card)
     say(out, f"Picture: {framing.size} x {framing.size} pixels, of which the object takes {framing.fill:.0%}; "

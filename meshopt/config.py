@@ -60,6 +60,10 @@ class GenerateConfig(Settings):
     """Share of the model's picture that the object's longer side takes; null: as its authors do."""
     matting: Literal["auto", "alpha", "background", "rembg", "none"] = "auto"
     """Where the picture's mask comes from; rembg takes views.matting_model."""
+    upscale: int = Field(1, ge=1, le=8)
+    """How many times as large the views become."""
+    upscaler: str | None = None
+    """By what: an ONNX file or the folder of an upscaler of diffusers'; null: Lanczos' filter."""
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     """Type of the model's numbers; auto: float16 on accelerators, float32 on the CPU."""
     offload: Literal["none", "model", "sequential"] = "none"

@@ -12,6 +12,7 @@ from meshopt.generate.adapters import Card, OnStep, Request, ViewModel, rig_of
 from meshopt.generate.libraries import require_diffusers
 from meshopt.generate.preparation import Framed, check_matting, cut_out, frame
 from meshopt.generate.runtime import RuntimeOptions, memory_advice, start
+from meshopt.generate.upscaling import UpscaleOptions, upscale
 from meshopt.generate.weights import Places, Weights, check_places, locate, obtain
 from meshopt.generate.writing import WrittenViews, check_output, write_views
 
@@ -34,6 +35,7 @@ class GenerateOptions:
     fill: float | None = None
     matting: str = "auto"
     matting_model: str | None = None
+    upscale: UpscaleOptions = field(default_factory=UpscaleOptions)
     runtime: RuntimeOptions = field(default_factory=RuntimeOptions)
 
     def __post_init__(self) -> None:
@@ -86,6 +88,7 @@ def generate(
     before anything is loaded. Raises InputError.
     """
     check_output(folder, rig_of(model), overwrite)
+    options.upscale.check()
     if model.card.parts:
         require_diffusers()
     located = locate(model.card, places)
@@ -97,9 +100,10 @@ def generate(
     with memory_advice(runtime), runtime.seeded(request.seed):
         pipeline = model.load(weights, runtime)
         output = model.run(pipeline, picture, request, runtime)
-    views = model.decode(output)
+        del pipeline  # room for the next model
+        views = upscale(model.decode(output), options.upscale, runtime, request.seed)
     data = Path(image).expanduser().read_bytes()
-    made = _record(model, weights, request, picture) | {"runtime": runtime.record}
+    made = _record(model, weights, request, picture) | {"runtime": runtime.record, **options.upscale.record}
     made["image"] = {"file": Path(image).name, "sha256": hashlib.sha256(data).hexdigest(), "mask": source}
     written = write_views(views, picture, {"generated": made}, folder, overwrite)
     return Generated(written, (f"mask from {source}.", *picture.notes))

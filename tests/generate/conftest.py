@@ -99,3 +99,10 @@ def tiny(module_at: Callable[[Path, str], ModuleType]) -> Any:
     """tiny.py beside this file: pipelines of few random weights, of the real classes. Needs diffusers."""
     pytest.importorskip("diffusers")
     return module_at(Path(__file__).with_name("tiny.py"), "meshopt_generate_tiny")
+
+
+@pytest.fixture(scope="session")
+def onnx(module_at: Callable[[Path, str], ModuleType]) -> ModuleType:
+    """onnx_files.py beside this file. Needs onnxruntime."""
+    pytest.importorskip("onnxruntime")
+    return module_at(Path(__file__).with_name("onnx_files.py"), "meshopt_generate_onnx")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -114,3 +115,19 @@ def test_what_is_no_object(tmp_path: Path) -> None:
     speck = Cutout(np.ones((64, 64, 3), np.float32), disc(64, 64, (32, 32), (2.5, 2)), "")
     with pytest.raises(InputError, match="the object is 6 pixels large, expected 8 at least"):
         frame(speck, Framing(64, 0.75, 1.0))
+
+
+def test_a_matting_model(tmp_path: Path, onnx: ModuleType) -> None:
+    """A tiny ONNX model by rembg, through its real code: the bright object, before a background that is not solid."""
+    pytest.importorskip("rembg")
+    alpha = disc(160, 160, (90, 70), (50, 35))[..., None]
+    noise = np.random.default_rng(0).random((160, 160, 3)) * 0.4
+    path = save(tmp_path / "a.png", alpha * (0.95, 0.9, 1.0) + (1 - alpha) * noise)
+    with pytest.raises(InputError, match="neither alpha nor a solid background was found"):
+        cut_out(path)
+    model = str(onnx.brightness(tmp_path / "bright.onnx"))
+    for how in ("rembg", "auto"):
+        found = cut_out(path, how, model)
+        assert found.source == "rembg"
+        mask = found.alpha > 0.5
+        assert (mask & (alpha[..., 0] > 0.5)).sum() / (mask | (alpha[..., 0] > 0.5)).sum() > 0.97

@@ -115,6 +115,20 @@ def wonder3d(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+def upscaler(folder: Path, seed: int = 0) -> Path:
+    """A StableDiffusionUpscalePipeline, four times."""
+    from diffusers import DDPMScheduler, StableDiffusionUpscalePipeline
+
+    torch.manual_seed(seed)
+    pipeline = StableDiffusionUpscalePipeline(
+        vae=vae(3), text_encoder=text_encoder(), tokenizer=tokenizer(folder / "w"), low_res_scheduler=DDPMScheduler(),
+        unet=unet(7, num_class_embeds=1000), scheduler=DDIMScheduler(prediction_type="v_prediction"),
+        max_noise_level=350,
+    )  # fmt: skip
+    pipeline.save_pretrained(folder)
+    return folder
+
+
 def zero123plus(folder: Path, seed: int = 0) -> Path:
     """Zero123++'s components and the ControlNet, with a pipeline of this project's own that is called as theirs."""
     from diffusers import ControlNetModel
