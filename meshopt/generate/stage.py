@@ -99,6 +99,7 @@ def generate(
     request = options.request(model.card)
     with memory_advice(runtime), runtime.seeded(request.seed):
         pipeline = model.load(weights, runtime)
+    with memory_advice(runtime), runtime.seeded(request.seed):  # anew: loading draws numbers, too
         output = model.run(pipeline, picture, request, runtime)
         del pipeline  # room for the next model
         views = upscale(model.decode(output), options.upscale, runtime, request.seed)

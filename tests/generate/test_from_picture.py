@@ -75,3 +75,35 @@ def test_settings_are_heard(model: Any, picture: Path, tmp_path: Path, capsys: p
     assert (request.steps, request.guidance, request.seed, seen.framing.fill) == (9, 2.0, 8, 0.6)
     assert run([*command, "--device", "cpu"]) == 2
     assert "already holds a result" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_whole_way_with_tiny_weights(
+    tiny: Any, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Real classes with random weights, from a picture to a mesh: what they draw is noise, and the mesh is sound."""
+    folder = tiny.wonder3d(tmp_path / "weights")
+    more = ["--set", "generate.steps=1", "--set", "views.matting=none", "--resolution", "64"]
+    out = tmp_path / "out"
+    assert run(["reconstruct", str(picture), "--model", str(folder), "-o", str(out), *QUICK, *more]) == 0
+    said = capsys.readouterr().out
+    assert "Wonder3D v1.0:" in said
+    assert "licence MIT" in said
+    assert "closed, 2-manifold, consistently oriented" in said
+    assert "Consistency: inconsistent" in said
+    assert (out / "mesh.glb").is_file()
+
+
+@pytest.mark.slow
+def test_colour_views_to_a_mesh_with_tiny_weights(
+    tiny: Any, model: Any, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Marigold's real classes with random weights: colours, estimated normals, and a sound mesh."""
+    model.with_normals = False
+    views, both, out = (str(tmp_path / name) for name in ("views", "both", "out"))
+    assert run(["generate", str(picture), "--model", "rendered", "-o", views, "--device", "cpu"]) == 0
+    assert f"Next: meshopt normals {views} -o ..." in capsys.readouterr().out
+    weights = str(tiny.marigold(tmp_path / "weights"))
+    assert run(["normals", views, "--model", weights, "-o", both, "--steps", "1", "--device", "cpu", "--no-check"]) == 0
+    assert run(["reconstruct", "--views", both, "-o", out, *QUICK]) == 0
+    assert "closed, 2-manifold, consistently oriented" in capsys.readouterr().out
