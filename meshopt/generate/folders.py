@@ -71,6 +71,17 @@ def check_tensors(folder: Path, pickles: bool) -> None:
             )
 
 
+def complete(folder: Path, file: str | None = None) -> bool:
+    """Whether a folder holds `file`, or all components of a saved pipeline: a download may have been broken off."""
+    if file is not None or not holds(folder):
+        return holds(folder, file)
+    try:
+        check_tensors(folder, pickles=True)
+    except InputError:
+        return False
+    return True
+
+
 def size(folder: Path, without: tuple[str, ...] = ()) -> int:
     """Bytes of the tensors that would be read, those of inner folders `without` left out."""
     total = 0

@@ -78,8 +78,9 @@ def cut_out(path: Path, how: str = "auto", model: str | None = None) -> Cutout:
         what = "nothing" if share <= EMPTY else "all of the picture"
         raise InputError(f"{path}: {source} covers {what}, expected an object on a background; use another --matting.")
     rgb = np.clip(picture.pixels, 0, 1)
-    if picture.alpha is None and how != "none":
-        rgb = matting.unmix(rgb, alpha, matting.border_background(rgb).colour)
+    around = matting.border_background(rgb)
+    if picture.alpha is None and how != "none" and around.share >= matting.BORDER_SHARE:
+        rgb = matting.unmix(rgb, alpha, around.colour)
     return Cutout(rgb, alpha, source, _notes(alpha) if how != "none" else ())
 
 

@@ -105,7 +105,7 @@ def _locate(card: Card, part: Part, places: Places) -> Located:
             return _local(card, part, folder)
     revision = places.revision if part is card.parts[0] else None
     found = hub.cached(part.hub, revision)
-    if found is None or not folders.holds(found, file):
+    if found is None or not folders.complete(found, file):
         return Located(part, None, revision, None, part.licence)
     return replace(_local(card, part, found), revision=found.name)
 

@@ -103,6 +103,16 @@ def test_the_cache_is_used_without_a_download(saved: Make, cache: Path) -> None:
         obtain(CARD, (main, control), Places())
 
 
+def test_a_download_that_was_broken_off_counts_as_none(saved: Make, cache: Path) -> None:
+    folder = saved(at=in_cache(cache, "someone/model"))
+    assert locate(CARD, Places())[0].folder == folder
+    for file in (folder / "unet").iterdir():
+        file.unlink()
+    assert locate(CARD, Places())[0].folder is None
+    (folder / "model_index.json").unlink()
+    assert locate(CARD, Places())[0].folder is None
+
+
 def test_nothing_is_downloaded_unasked(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "download", lambda *given: pytest.fail("downloaded"))
     with pytest.raises(

@@ -41,11 +41,11 @@ class Marigold:
 
     def load(self, weights: Weights, runtime: Runtime) -> Any:
         """The pipeline. Raises InputError where its folder cannot be loaded as one."""
-        from diffusers import MarigoldNormalsPipeline
-
         from meshopt.generate.libraries import loading
 
         with loading(weights[MAIN.name]):
+            from diffusers import MarigoldNormalsPipeline
+
             pipeline = MarigoldNormalsPipeline.from_pretrained(
                 weights[MAIN.name], dtype=runtime.dtype, **weights.options
             )

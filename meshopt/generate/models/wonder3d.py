@@ -52,9 +52,10 @@ class Wonder3D:
     def load(self, weights: Weights, runtime: Runtime) -> Any:
         """The pipeline."""
         from meshopt.generate.libraries import loading
-        from meshopt.generate.pipelines.wonder3d import load_pipeline
 
         with loading(weights[MAIN.name]):
+            from meshopt.generate.pipelines.wonder3d import load_pipeline
+
             pipeline = load_pipeline(weights[MAIN.name], runtime.dtype, weights.options)
         return runtime.place(pipeline)
 

@@ -57,12 +57,12 @@ class Zero123Plus:
 
     def load(self, weights: Weights, runtime: Runtime) -> Any:
         """The pipeline, and the ControlNet that is added to it after its first run."""
-        from diffusers import ControlNetModel, DiffusionPipeline, EulerAncestralDiscreteScheduler
-
         from meshopt.generate.libraries import loading
 
         common = {"dtype": runtime.dtype, **weights.options}
         with loading(weights[MAIN.name]):
+            from diffusers import ControlNetModel, DiffusionPipeline, EulerAncestralDiscreteScheduler
+
             pipeline = DiffusionPipeline.from_pretrained(
                 weights[MAIN.name], custom_pipeline=str(weights["code"]), trust_remote_code=True, **common
             )
