@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from meshopt.config import Config
-    from meshopt.generate.adapters import OnStep, ViewModel
+    from meshopt.generate.adapters import NormalModel, OnStep, ViewModel
+    from meshopt.generate.runtime import RuntimeOptions
     from meshopt.generate.stage import Generated, GenerateOptions
     from meshopt.generate.weights import Places
 
@@ -98,10 +100,9 @@ def views_of(
 ) -> str:  # fmt: skip
     """A folder in `output` with the views that the configured model makes of a picture; `allowed`: download and code.
 
-    Raises InputError where no model is configured, or it makes no normals.
+    Normals that it does not make are estimated. Raises InputError where no model is configured.
     """
     from meshopt.generate.registry import choose, view_models
-    from meshopt.generate.runtime import RuntimeOptions
     from meshopt.generate.stage import GenerateOptions
     from meshopt.generate.upscaling import UpscaleOptions
 
@@ -112,29 +113,65 @@ def views_of(
             "folder of views."
         )
     chosen, folder = choose(wanted.model, view_models())
-    given = {"weights": wanted.weights, "revision": wanted.revision, **allowed, "allow_pickle": False}
-    places = places_of({**given, "parts": [f"{name}={place}" for name, place in wanted.parts.items()]}, folder)
+    parts = [f"{name}={place}" for name, place in wanted.parts.items()]
+    places = places_of({**_given(wanted.weights, wanted.revision, allowed), "parts": parts}, folder)
     show_weights(out, chosen.card, places, ask=False)
     larger = UpscaleOptions(wanted.upscale, wanted.upscaler)
-    runtime = RuntimeOptions(config.device, wanted.dtype, wanted.offload, wanted.slicing)
     options = GenerateOptions(
-        config.seed,
-        wanted.steps,
-        wanted.guidance,
-        wanted.fill,
-        wanted.matting,
-        config.views.matting_model,
-        larger,
-        runtime,
-    )
+        config.seed, wanted.steps, wanted.guidance, wanted.fill, wanted.matting, config.views.matting_model, larger,
+        _runtime(config),
+    )  # fmt: skip
+    estimator = None if chosen.card.normals else _estimator(config, allowed, out)
     place = str(Path(output) / "views")
     done = _compute(chosen, image, places, options, place, overwrite, err, quiet)
     for note in done.notes:
         say(out, note[0].upper() + note[1:])
     say(out, f"Wrote {len(done.written.files.cameras)} generated views to {place}.")
-    if not done.written.has_normals:
-        raise InputError(f"{chosen.card.name} makes no normals: meshopt normals {place} estimates them.")
+    if estimator is not None:
+        _estimate(place, estimator, config, out, err, quiet)
     return place
+
+
+def _estimator(config: Config, allowed: Mapping[str, bool], out: Console) -> tuple[NormalModel, Places]:
+    """What estimates normals, and its weights. Raises InputError where these are missing."""
+    from meshopt.generate.registry import choose, normal_models
+    from meshopt.generate.weights import check_places, locate
+
+    chosen, folder = choose(config.generate.normals, normal_models(), "generate.normals")
+    places = places_of(_given(None, None, allowed), folder)
+    show_weights(out, chosen.card, places, ask=False)
+    check_places(chosen.card, locate(chosen.card, places), places)
+    return chosen, places
+
+
+def _estimate(
+    folder: str, estimator: tuple[NormalModel, Places], config: Config, out: Console, err: Console, quiet: bool
+) -> None:
+    """Estimates the normals of the generated views in a folder, and puts them there."""
+    from meshopt.generate.estimation import EstimateOptions, estimate, write_estimated
+    from meshopt.views import LoadOptions, load_views
+
+    chosen, places = estimator
+    options = EstimateOptions(config.seed, None, _runtime(config))
+    read = LoadOptions(matting=config.views.matting, matting_model=config.views.matting_model)
+    views = load_views(folder, options=read, normal_maps="none")
+    made = json.loads((Path(folder) / "cameras.json").read_text(encoding="utf-8"))["generated"]
+    with steps_shown(err, quiet) as on_step:
+        done = estimate(chosen, views, places, options, on_step)
+    write_estimated(done, chosen, options, folder, True, {"generated": made})
+    say(out, f"Wrote their normals, estimated by {chosen.card.title}, to {folder}.")
+
+
+def _runtime(config: Config) -> RuntimeOptions:
+    from meshopt.generate.runtime import RuntimeOptions
+
+    wanted = config.generate
+    return RuntimeOptions(config.device, wanted.dtype, wanted.offload, wanted.slicing)
+
+
+def _given(weights: str | None, revision: str | None, allowed: Mapping[str, bool]) -> dict[str, Any]:
+    """As the flags of `weights_options` would say it."""
+    return {"weights": weights, "revision": revision, "parts": (), "allow_pickle": False, **allowed}
 
 
 @contextmanager

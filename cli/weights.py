@@ -82,7 +82,8 @@ def show_models(models: Mapping[str, Any]) -> None:
     for name, model in models.items():
         licences = ", ".join(dict.fromkeys(part.licence for part in model.card.parts))
         code = "; runs its authors' code" if model.card.code else ""
-        click.echo(f"{name:<14}{model.card.title} (weights: {licences}{code})")
+        colours = "" if model.card.normals else "; no normals"
+        click.echo(f"{name:<18}{model.card.title} (weights: {licences}{code}{colours})")
 
 
 def show_weights(out: Console, card: Card, places: Places, ask: bool) -> None:

@@ -52,6 +52,8 @@ class GenerateConfig(Settings):
     """Folders of single parts of the model, by name, such as controlnet."""
     revision: str | None = None
     """Revision of the weights on the hub; null: the newest."""
+    normals: str = "marigold"
+    """For models that make no normals: what estimates them, a name (see `meshopt normals --list`) or a folder."""
     steps: int | None = Field(None, ge=1, le=1000)
     """Denoising steps; null: as many as the model's authors take."""
     guidance: float | None = Field(None, ge=0, le=100)

@@ -41,6 +41,7 @@ class Card:
 
     `kinds`: the class names in its model_index.json. `code`: a hub repository whose pipeline.py has to run (None: no
     code but diffusers' own). `steps` and `guidance` are its authors'. `offload`: its parts may wait in main memory.
+    `normals`: it makes normals.
     `usage`: the published program that the adapter was reviewed against.
     """
 
@@ -53,6 +54,7 @@ class Card:
     usage: str
     code: str | None = None
     offload: bool = True
+    normals: bool = True
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -112,17 +114,23 @@ def check_output(folder: str | Path, views: ViewSet, overwrite: bool = False) ->
 
 
 def write_estimated(
-    done: Estimated, model: NormalModel, options: EstimateOptions, folder: str | Path, overwrite: bool = False
+    done: Estimated,
+    model: NormalModel,
+    options: EstimateOptions,
+    folder: str | Path,
+    overwrite: bool = False,
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> ViewFiles:
     """Writes colours, normals in the cameras' frames, both with alpha, and the cameras: a set that `load_views` reads.
 
-    All files or none. Raises InputError where the folder holds such files and `overwrite` is False.
+    All files or none. `more` goes into the cameras file. Raises InputError where the folder holds such files and
+    `overwrite` is False.
     """
     views, folder = done.views, Path(folder)
     assert views.rgb is not None
     files, request = _files(views), options.request(model.card)
     record = {"model": model.card.name, "weights": list(done.weights.record), "seed": request.seed}
-    made = {"written_by": f"meshopt {__version__} normals", "estimated": record | {"steps": request.steps}}
+    made = {"written_by": f"meshopt {__version__} normals", **more, "estimated": record | {"steps": request.steps}}
     with staged_folder(folder, (*files.paths(LAYERS), *older_files(folder)), overwrite) as staging:
         for layer in ("rgb", "normals"):
             (staging / layer).mkdir()

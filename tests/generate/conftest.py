@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -52,6 +52,9 @@ class Rendered:
     framing: Framing = FRAMING
     card: Card = CARD
     given: list[tuple[Framed, Request]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.card = replace(self.card, normals=self.with_normals)
 
     def load(self, weights: Weights, runtime: Runtime) -> str:
         return f"pipeline on {runtime.device}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from meshopt.cli import run
 from meshopt.generate import registry
@@ -58,21 +61,40 @@ def test_one_sentence_and_nothing_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_model_without_normals(model: Any, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.slow
+def test_a_model_without_normals(
+    tiny: Any, model: Any, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Normals are estimated; where what estimates them is missing, that is said before anything is generated."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    model.card = replace(model.card, normals=False)
     model.with_normals = False
+    command = ["reconstruct", str(picture), "--model", "rendered", *QUICK]
+    assert run([*command, "-o", str(tmp_path / "none")]) == 2
+    assert "the pipeline of marigold (prs-eth/marigold-normals-v1-1) is not on this" in capsys.readouterr().err
+    assert not model.given
     out = tmp_path / "out"
-    assert run(["reconstruct", str(picture), "--model", "rendered", "-o", str(out), *QUICK]) == 2
-    assert f"rendered makes no normals: meshopt normals {out / 'views'} estimates them" in capsys.readouterr().err
-    assert not (out / "mesh.glb").exists()
+    weights = tiny.marigold(tmp_path / "weights")
+    assert run([*command, "-o", str(out), "--set", f"generate.normals={weights}"]) == 0
+    assert f"Wrote their normals, estimated by Marigold normals v1.1, to {out / 'views'}." in capsys.readouterr().out
+    record = json.loads((out / "views" / "cameras.json").read_text())
+    assert record["generated"]["model"] == "rendered"
+    assert record["estimated"]["model"] == "marigold"
+    assert record["normal_frame"] == "camera"
+    assert (out / "mesh.glb").is_file()
 
 
 def test_settings_are_heard(model: Any, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    model.with_normals = False  # so that it stops after the views
-    (tmp_path / "own.yaml").write_text("generate: {model: rendered, steps: 9, guidance: 2, fill: 0.6}\nseed: 8\n")
+    (tmp_path / "own.yaml").write_text(
+        "generate: {model: rendered, steps: 9, guidance: 2, fill: 0.6, upscale: 2}\nseed: 8\nviews: {matting: rembg}\n"
+    )
     command = ["reconstruct", str(picture), "--config", str(tmp_path / "own.yaml"), "-o", str(tmp_path / "out")]
-    assert run([*command, "--device", "cpu"]) == 2
+    assert run([*command, "--device", "cpu"]) == 2  # when the views are read: rembg has no model
+    assert "--matting rembg needs --matting-model" in capsys.readouterr().err
     ((seen, request),) = model.given
     assert (request.steps, request.guidance, request.seed, seen.framing.fill) == (9, 2.0, 8, 0.6)
+    assert Image.open(tmp_path / "out" / "views" / "rgb" / "rgb_000_front.png").size == (192, 192)
     assert run([*command, "--device", "cpu"]) == 2
     assert "already holds a result" in capsys.readouterr().err
 
@@ -92,18 +114,3 @@ def test_the_whole_way_with_tiny_weights(
     assert "closed, 2-manifold, consistently oriented" in said
     assert "Consistency: inconsistent" in said
     assert (out / "mesh.glb").is_file()
-
-
-@pytest.mark.slow
-def test_colour_views_to_a_mesh_with_tiny_weights(
-    tiny: Any, model: Any, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Marigold's real classes with random weights: colours, estimated normals, and a sound mesh."""
-    model.with_normals = False
-    views, both, out = (str(tmp_path / name) for name in ("views", "both", "out"))
-    assert run(["generate", str(picture), "--model", "rendered", "-o", views, "--device", "cpu"]) == 0
-    assert f"Next: meshopt normals {views} -o ..." in capsys.readouterr().out
-    weights = str(tiny.marigold(tmp_path / "weights"))
-    assert run(["normals", views, "--model", weights, "-o", both, "--steps", "1", "--device", "cpu", "--no-check"]) == 0
-    assert run(["reconstruct", "--views", both, "-o", out, *QUICK]) == 0
-    assert "closed, 2-manifold, consistently oriented" in capsys.readouterr().out

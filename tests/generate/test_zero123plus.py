@@ -175,9 +175,24 @@ def test_a_dry_run_without_weights(
     assert "would be downloaded, 5.3 GB, licence CC-BY-NC-4.0" in capsys.readouterr().out
 
 
+def test_the_older_version_draws_colours_alone(weights: Path, picture: Path, tmp_path: Path) -> None:
+    """v1.1: of the same classes, told by its name, with other cameras and no ControlNet; normals can be estimated."""
+    arguments = command(picture, weights, tmp_path / "a", "--weights", str(weights), "-q")
+    arguments[arguments.index("--model") + 1] = "zero123plus-v1.1"
+    assert run(arguments) == 0
+    record = json.loads((tmp_path / "a" / "cameras.json").read_text())
+    assert (record["rig"], record["generated"]["model"]) == ("zero123plus-v1.1", "zero123plus-v1.1")
+    assert [entry["part"] for entry in record["generated"]["weights"]] == ["pipeline", "code"]
+    assert not (tmp_path / "a" / "normals").exists()
+    views = load_views(tmp_path / "a", options=_whole(), normal_maps="none")
+    assert [round(camera.elevation) for camera in views.cameras] == [30, -20] * 3
+
+
 def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["generate", "--list"]) == 0
-    assert "zero123plus   Zero123++ v1.2 (weights: CC-BY-NC-4.0; runs its authors' code)" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "zero123plus       Zero123++ v1.2 (weights: CC-BY-NC-4.0; runs its authors' code)" in said
+    assert "zero123plus-v1.1  Zero123++ v1.1 (weights: CC-BY-NC-4.0; runs its authors' code; no normals)" in said
     assert run(["normals", "--list"]) == 0
-    assert "marigold      Marigold normals v1.1 (weights: RAIL++-M)" in capsys.readouterr().out
+    assert "marigold          Marigold normals v1.1 (weights: RAIL++-M)" in capsys.readouterr().out
     assert CONTROL.folder == "controlnet"

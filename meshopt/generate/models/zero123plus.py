@@ -16,6 +16,7 @@ are in each camera's frame, with OpenGL's axes ("view-space normal images").
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,42 +60,25 @@ class Zero123Plus:
         """The pipeline, and the ControlNet that is added to it after its first run."""
         from meshopt.generate.libraries import loading
 
-        common = {"dtype": runtime.dtype, **weights.options}
-        with loading(weights[MAIN.name]):
-            from diffusers import ControlNetModel, DiffusionPipeline, EulerAncestralDiscreteScheduler
-
-            pipeline = DiffusionPipeline.from_pretrained(
-                weights[MAIN.name], custom_pipeline=str(weights["code"]), trust_remote_code=True, **common
-            )
-            pipeline.scheduler = EulerAncestralDiscreteScheduler.from_config(
-                pipeline.scheduler.config, timestep_spacing="trailing"
-            )
+        pipeline = load_pipeline(weights, runtime)
         with loading(weights[CONTROL.name]):
-            control = ControlNetModel.from_pretrained(weights[CONTROL.name], **common)
-        return runtime.place(pipeline, attention=False), control  # its attention is the authors' own
+            from diffusers import ControlNetModel
+
+            control = ControlNetModel.from_pretrained(weights[CONTROL.name], dtype=runtime.dtype, **weights.options)
+        return pipeline, control
 
     def run(self, pipeline: Any, picture: Framed, request: Request, runtime: Runtime) -> Any:
         """Two pictures, each of all views: the colours and the normals."""
         model, control = pipeline
-        image = Pillow.fromarray(as_bytes(picture))
-        common = {
-            "prompt": "",
-            "guidance_scale": request.guidance,
-            "num_inference_steps": request.steps,
-            "width": SHEET[1] * TILE,
-            "height": SHEET[0] * TILE,
-        }
-        runtime.watch(model, "views")
-        colours = model(image, generator=runtime.generator(request.seed), **common).images[0]
+        colours = draw(model, "views", picture, request, runtime)
         model.add_controlnet(control, conditioning_scale=1.0)
         runtime.place(model, attention=False)
-        runtime.watch(model, "normals")
-        generator = runtime.generator(request.seed + 1)
-        return colours, model(image, depth_image=colours, generator=generator, **common).images[0]
+        other = replace(request, seed=request.seed + 1)
+        return colours, draw(model, "normals", picture, other, runtime, depth_image=colours)
 
     def decode(self, output: Any) -> GeneratedViews:
         """The six views in the two pictures."""
-        colours, normals = (_tiles(picture) for picture in output)
+        colours, normals = (tiles(picture) for picture in output)
         return GeneratedViews(
             rig=load_rig(self.rig),
             rgb=colours.astype(np.float32) / 255,
@@ -103,7 +87,45 @@ class Zero123Plus:
         )
 
 
-def _tiles(picture: Pillow.Image) -> UInt8[np.ndarray, "V S S 3"]:
+def load_pipeline(weights: Weights, runtime: Runtime) -> Any:
+    """The authors' pipeline with the scheduler of their examples, on its device."""
+    from meshopt.generate.libraries import loading
+
+    with loading(weights[MAIN.name]):
+        from diffusers import DiffusionPipeline, EulerAncestralDiscreteScheduler
+
+        pipeline = DiffusionPipeline.from_pretrained(
+            weights[MAIN.name],
+            custom_pipeline=str(weights["code"]),
+            trust_remote_code=True,
+            dtype=runtime.dtype,
+            **weights.options,
+        )
+        pipeline.scheduler = EulerAncestralDiscreteScheduler.from_config(
+            pipeline.scheduler.config, timestep_spacing="trailing"
+        )
+    return runtime.place(pipeline, attention=False)  # its attention is the authors' own
+
+
+def draw(
+    pipeline: Any, what: str, picture: Framed, request: Request, runtime: Runtime, **more: Pillow.Image
+) -> Pillow.Image:
+    """A picture of all views."""
+    runtime.watch(pipeline, what)
+    result = pipeline(
+        Pillow.fromarray(as_bytes(picture)),
+        prompt="",
+        guidance_scale=request.guidance,
+        num_inference_steps=request.steps,
+        width=SHEET[1] * TILE,
+        height=SHEET[0] * TILE,
+        generator=runtime.generator(request.seed),
+        **more,
+    )
+    return result.images[0]
+
+
+def tiles(picture: Pillow.Image) -> UInt8[np.ndarray, "V S S 3"]:
     """The views of a picture of all, row by row."""
     pixels = np.asarray(picture.convert("RGB"))
     rows, columns = SHEET
