@@ -138,6 +138,7 @@ def test_every_part_matters(tiny: Any, weights: Path, tmp_path: Path) -> None:
         assert not torch.allclose(before, draw(changed), atol=1e-5), name
 
 
+@pytest.mark.slow
 def test_the_command(weights: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert registry.choose(str(weights), registry.view_models()) == (ADAPTER, weights)
     command = ["generate", str(picture), "--model", str(weights), "--device", "cpu", "--steps", "1"]

@@ -37,6 +37,7 @@ def test_it_is_found_and_told_by_its_folder(weights: Path) -> None:
     assert registry.choose(str(weights), registry.view_models()) == (ADAPTER, weights)
 
 
+@pytest.mark.slow
 def test_the_command(weights: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The whole way, from a picture to a folder that is read; the same seed gives the same bytes."""
     for name, seed in (("a", "5"), ("b", "5"), ("c", "6")):
@@ -69,6 +70,7 @@ def _whole() -> Any:
     return LoadOptions(matting="none")  # noise has no background
 
 
+@pytest.mark.slow
 def test_the_normals_follow_the_colours(weights: Path, picture: Path, tmp_path: Path) -> None:
     """Another controlnet changes the normals and leaves the colours: it is added when they are drawn."""
     import shutil
@@ -175,6 +177,7 @@ def test_a_dry_run_without_weights(
     assert "would be downloaded, 5.3 GB, licence CC-BY-NC-4.0" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_older_version_draws_colours_alone(weights: Path, picture: Path, tmp_path: Path) -> None:
     """v1.1: of the same classes, told by its name, with other cameras and no ControlNet; normals can be estimated."""
     arguments = command(picture, weights, tmp_path / "a", "--weights", str(weights), "-q")
