@@ -171,7 +171,7 @@ def _runtime(config: Config) -> RuntimeOptions:
 
 def _given(weights: str | None, revision: str | None, allowed: Mapping[str, bool]) -> dict[str, Any]:
     """As the flags of `weights_options` would say it."""
-    return {"weights": weights, "revision": revision, "parts": (), "allow_pickle": False, **allowed}
+    return {"weights": weights, "revision": revision, "parts": (), **allowed}
 
 
 @contextmanager

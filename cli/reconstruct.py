@@ -49,6 +49,7 @@ COMPILE_SECONDS = 50  # of all kernels, on one core
 @click.option("--model", metavar="NAME|DIR", help="For IMAGE: the model that makes views of it, or its weights.")
 @click.option("--download", is_flag=True, help="For IMAGE: download the model's weights where they are missing.")
 @click.option("--trust-remote-code", is_flag=True, help="For IMAGE: run the pipeline code of the model's authors.")
+@click.option("--allow-pickle", is_flag=True, help="For IMAGE: read weights in .bin files, too.")
 @click.option("--init", metavar="HOW|FILE", help="auto, carved, hull, normals, sphere or a mesh.  [default: auto]")
 @click.option("--quality", metavar="HOW", help="fast, default or best.")
 @running_options
@@ -67,6 +68,7 @@ def reconstruct(
     overrides: tuple[str, ...],
     download: bool,
     trust_remote_code: bool,
+    allow_pickle: bool,
     plot: bool,
     quiet: bool,
     verbose: int,
@@ -99,7 +101,7 @@ def reconstruct(
         if image is not None:
             from .generate import views_of
 
-            allowed = {"download": download, "trust_remote_code": trust_remote_code}
+            allowed = {"download": download, "trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
             views = views_of(image, config, output, overwrite, allowed, out, err, quiet)
         result = _compute(views, normals, config, out, err, quiet)
         files = write_result(result, output, overwrite, plot)

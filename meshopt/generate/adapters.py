@@ -25,7 +25,8 @@ class Part:
     """One set of a model's weights.
 
     `hub`: the repository that its authors publish it in. `folder`: where it lies in a local folder of the whole model,
-    beside or inside the first part. `licence` of the weights, and `source`, where that is said.
+    beside or inside the first part. `licence` of the weights, and `source`, where that is said. `pickled`: its authors
+    publish it as pickles.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Part:
     licence: str
     source: str
     folder: str = ""
+    pickled: bool = False
 
 
 @dataclass(frozen=True)

@@ -52,5 +52,6 @@ def size_on_hub(repository: str, revision: str | None) -> int | None:
         info = huggingface_hub.HfApi().model_info(repository, revision=revision, files_metadata=True)
     except Exception:  # as above; a size is not worth an error
         return None
-    files = [(file.rfilename, file.size or 0) for file in info.siblings or ()]
-    return sum(size for name, size in files if name.endswith(".safetensors") and ".fp16." not in name) or None
+    files = [(file.rfilename, file.size or 0) for file in info.siblings or () if ".fp16." not in file.rfilename]
+    safe, pickled = (sum(n for name, n in files if name.endswith(end)) for end in (".safetensors", ".bin"))
+    return safe or pickled or None

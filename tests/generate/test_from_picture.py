@@ -110,7 +110,7 @@ def test_the_whole_way_with_tiny_weights(
     assert run(["reconstruct", str(picture), "--model", str(folder), "-o", str(out), *QUICK, *more]) == 0
     said = capsys.readouterr().out
     assert "Wonder3D v1.0:" in said
-    assert "licence MIT" in said
+    assert "licence AGPL-3.0" in said
     assert "closed, 2-manifold, consistently oriented" in said
     assert "Consistency: inconsistent" in said
     assert (out / "mesh.glb").is_file()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -183,6 +184,13 @@ def test_pickles_only_where_they_are_allowed(saved: Make, cache: Path) -> None:
     assert weights.options["use_safetensors"] is None
 
 
+def test_published_pickles_are_not_downloaded_in_vain(cache: Path) -> None:
+    card = replace(CARD, parts=(replace(MAIN, pickled=True),))
+    places = Places(download=True)
+    with pytest.raises(InputError, match=r"of toy \(someone/model\) is published as pickles, .*: --allow-pickle reads"):
+        obtain(card, locate(card, places), places)
+
+
 def test_code_runs_only_where_it_is_trusted(saved: Make, cache: Path) -> None:
     folder = saved()
     (folder / "pipeline.py").write_text("import json\nfrom .near import x\n")
@@ -217,6 +225,8 @@ def test_sizes_on_the_hub(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = SimpleNamespace(siblings=[SimpleNamespace(rfilename=name, size=size) for name, size in files])
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda self, *given, **more: answer)
     assert hub.size_on_hub("someone/model", None) == 7
+    answer.siblings = [file for file in answer.siblings if file.rfilename.endswith(".bin")]
+    assert hub.size_on_hub("someone/model", None) == 5
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda self, *given, **more: 1 / 0)
     assert hub.size_on_hub("someone/model", None) is None
 

@@ -145,7 +145,7 @@ def test_the_command(weights: Path, picture: Path, tmp_path: Path, capsys: pytes
     for name, seed in (("a", "5"), ("b", "5"), ("c", "6")):
         assert run([*command, "-o", str(tmp_path / name), "--seed", seed]) == 0
     said = capsys.readouterr()
-    assert "licence MIT (https://github.com/xxlong0/Wonder3D, LICENSE)" in said.out
+    assert "licence AGPL-3.0 (https://huggingface.co/flamehaze1115/wonder3d-v1.0, model card)" in said.out
     assert "Wrote 6 views and normals" in said.out
     files = [{p.relative_to(tmp_path / n): p.read_bytes() for p in (tmp_path / n).rglob("*.*")} for n in "abc"]
     assert len(files[0]) == 14
@@ -220,12 +220,13 @@ def test_pickled_weights(weights: Path, tmp_path: Path, picture: Path, capsys: p
 
     folder = tmp_path / "weights"
     shutil.copytree(weights, folder)
-    tensors = folder / "unet" / "diffusion_pytorch_model.safetensors"
-    torch.save(load_file(tensors), tensors.with_suffix(".bin"))
-    tensors.unlink()
+    for tensors in list(folder.glob("*/*.safetensors")):  # as they are published
+        name = "pytorch_model.bin" if tensors.stem == "model" else f"{tensors.stem}.bin"
+        torch.save(load_file(tensors), tensors.with_name(name))
+        tensors.unlink()
     command = ["generate", str(picture), "--model", str(folder), "--device", "cpu", "--steps", "1"]
     assert run([*command, "-o", str(tmp_path / "a")]) == 2
-    assert "holds its weights as a pickle (diffusion_pytorch_model.bin)" in capsys.readouterr().err
+    assert "holds its weights as a pickle (pytorch_model.bin)" in capsys.readouterr().err
     assert run([*command, "-o", str(tmp_path / "a"), "--allow-pickle"]) == 0
     assert run([*command[:2], "--model", str(weights), *command[4:], "-o", str(tmp_path / "b")]) == 0
     a, b = (np.asarray(Image.open(tmp_path / n / "rgb" / "rgb_000_left.png")).astype(int) for n in "ab")

@@ -1,7 +1,8 @@
 """Wonder3D v1.0: six orthographic views of a picture and their normal maps.
 
-The published pipeline needs diffusers 0.19 and a clone of its repository; meshopt's own (pipelines/wonder3d.py) reads
-the same weights. Reviewed against xxlong0/Wonder3D at d894f82:
+The weights are under AGPL-3.0 by their model card (the code is under MIT by its LICENSE), and pickles. The published
+pipeline needs diffusers 0.19 and a clone of its repository; meshopt's own (pipelines/wonder3d.py) reads the same
+weights. Reviewed against xxlong0/Wonder3D at d894f82:
 
 - configs/mvdiffusion-joint-ortho-6views.yaml: 256 pixels, crop_size 192, white background, eta 1.
 - README.md: the meshes are made of what guidance 1 gives (cropsize-192-cfg1.0); 50 steps are the pipeline's own.
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 MAIN = Part(
     "pipeline",
     "flamehaze1115/wonder3d-v1.0",
-    "MIT",
-    "https://github.com/xxlong0/Wonder3D, LICENSE",
+    "AGPL-3.0",
+    "https://huggingface.co/flamehaze1115/wonder3d-v1.0, model card",
+    pickled=True,
 )
 VIEWS, ETA = 6, 1.0
 
