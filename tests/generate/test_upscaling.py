@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -63,12 +64,14 @@ def test_an_onnx_model_enlarges_colours(rendered: Made, onnx: ModuleType, tmp_pa
     assert enlarged(views, 3, model).rgb.shape == (6, 96, 96, 3)
 
 
+@pytest.mark.slow
 def test_diffusers_upscaler(tiny: Any, rendered: Made, tmp_path: Path) -> None:
     """StableDiffusionUpscalePipeline's real classes with random weights: four times, the same bytes for a seed."""
     folder = tiny.upscaler(tmp_path / "upscaler")
-    views = rendered(size=16).decode(0.0)
+    views = rendered(size=8).decode(0.0)
+    views = replace(views, rgb=views.rgb[:1], normals=None)
     a, b = (enlarged(views, 4, str(folder)) for _ in range(2))
-    assert a.rgb.shape == (6, 64, 64, 3)
+    assert a.rgb.shape == (1, 32, 32, 3)
     assert np.array_equal(a.rgb, b.rgb)
     assert not np.allclose(a.rgb, enlarged(views, 4).rgb, atol=0.05)
     (folder / "model_index.json").write_text(json.dumps({"_class_name": "Other"}))
