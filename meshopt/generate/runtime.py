@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 OFFLOADS = ("none", "model", "sequential")
+_UNKNOWN = re.compile("not implemented for '(Half|BFloat16)'")
 _FULL = re.compile("out of memory|allocate memory|not enough memory", re.IGNORECASE)
 
 
@@ -155,14 +156,23 @@ def start(options: RuntimeOptions, on_step: OnStep = lambda what, done, total: N
         dtype = torch.float32 if device.type == "cpu" else torch.float16
     else:
         dtype = getattr(torch, options.dtype)
+    if device.type == "cpu" and dtype == torch.float16:
+        raise InputError("--dtype float16 is not for the CPU: expected float32, or bfloat16, which needs less memory.")
     return Runtime(device, dtype, options, on_step, offload)
 
 
 @contextlib.contextmanager
 def memory_advice(runtime: Runtime) -> Iterator[None]:
-    """Turns a full memory into an InputError that says what needs less."""
+    """Turns a full memory, and a type that the device cannot compute in, into an InputError that says what helps."""
     try:
         yield
+    except NotImplementedError as error:
+        if not _UNKNOWN.search(str(error)):
+            raise
+        type_ = str(runtime.dtype).removeprefix("torch.")
+        raise InputError(
+            f"{runtime.device} cannot compute all of this model in {type_}: use --dtype float32."
+        ) from error
     except (RuntimeError, MemoryError) as error:
         if not isinstance(error, MemoryError) and not _FULL.search(str(error)):
             raise

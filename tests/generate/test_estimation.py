@@ -176,6 +176,14 @@ def test_normals_that_are_no_numbers(tiny: Any, tmp_path: Path) -> None:
         MARIGOLD.run(pipeline, np.nan_to_num(picture), Request(0, 1, 0.0), runtime)
 
 
+def test_a_type_that_the_device_cannot_compute_in(tiny: Any, coloured: Path, tmp_path: Path) -> None:
+    """Marigold's resampling has no bfloat16 on the CPU."""
+    folder = tiny.marigold(tmp_path / "weights")
+    options = EstimateOptions(steps=1, runtime=RuntimeOptions(device="cpu", dtype="bfloat16"))
+    with pytest.raises(InputError, match="cpu cannot compute all of this model in bfloat16: use --dtype float32"):
+        estimate(MARIGOLD, load_views(coloured, normal_maps="none"), Places(folder), options)
+
+
 def test_nothing_of_the_hub_is_asked_for_a_folder(tiny: Any, coloured: Path, tmp_path: Path,
                                                    monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     folder = tiny.marigold(tmp_path / "weights")

@@ -31,6 +31,7 @@ def test_an_accelerator_computes_in_float16(monkeypatch: pytest.MonkeyPatch) -> 
         ({"offload": "disk"}, "--offload 'disk' is unknown, expected none, model or sequential"),
         ({"device": "toaster"}, "--device toaster: not usable here"),
         ({"device": "cpu", "offload": "model"}, "--offload model needs an accelerator"),
+        ({"device": "cpu", "dtype": "float16"}, "--dtype float16 is not for the CPU: expected float32, or bfloat16"),
         ({"device": "meta", "offload": "model"}, "--offload model: this model's own code expects all of its parts"),
     ],
 )
@@ -113,6 +114,8 @@ def test_other_failures_stay_what_they_are() -> None:
     runtime = start(RuntimeOptions(device="cpu"))
     with pytest.raises(RuntimeError, match="shapes differ"), memory_advice(runtime):
         raise RuntimeError("shapes differ")
+    with pytest.raises(NotImplementedError, match="on Mondays"), memory_advice(runtime):
+        raise NotImplementedError("on Mondays")
 
 
 def test_advice_suits_the_model() -> None:

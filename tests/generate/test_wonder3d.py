@@ -159,6 +159,14 @@ def test_the_command(weights: Path, picture: Path, tmp_path: Path, capsys: pytes
     assert [camera.name for camera in views.cameras][:3] == ["front", "front_right", "right"]
 
 
+def test_other_types_and_guidance(weights: Path, picture: Path, tmp_path: Path) -> None:
+    more = ["--steps", "1", "--dtype", "bfloat16", "--guidance", "2", "--slicing", "--device", "cpu", "-q"]
+    assert run(["generate", str(picture), "--model", str(weights), "-o", str(tmp_path / "a"), *more]) == 0
+    record = json.loads((tmp_path / "a" / "cameras.json").read_text())["generated"]
+    assert record["runtime"] == {"device": "cpu", "dtype": "bfloat16"}
+    assert np.asarray(Image.open(tmp_path / "a" / "rgb" / "rgb_000_back.png")).std() > 1
+
+
 def test_the_picture_is_as_the_authors_prepare_it(picture: Path) -> None:
     """configs/mvdiffusion-joint-ortho-6views.yaml: crop_size 192 of 256, white."""
     framed = frame(cut_out(picture), ADAPTER.framing)
