@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from .messages import counted
+from .messages import counted, line
 from .progress import duration
 
 if TYPE_CHECKING:
@@ -26,15 +26,15 @@ def show_plan(console: Console, plan: Plan, processes: int) -> None:
     inputs = len({(run.input.label, run.input.seed) for run in plan.runs})
     variants = len({run.variant.label for run in plan.runs})
     parts = [counted(len(plan.views), "object"), counted(inputs, "input"), counted(variants, "setting")]
-    _line(console, f"{', '.join(parts)}: {counted(len(plan.runs), 'run')}, {processes} at once.")
+    line(console, f"{', '.join(parts)}: {counted(len(plan.runs), 'run')}, {processes} at once.")
     if plan.done:
         seconds = fmean(row["seconds"] for row in plan.done.values()) * len(plan.left) / processes
         left = f"the other {len(plan.left)} will take about {duration(seconds)}" if plan.left else "none is left"
-        _line(console, f"{len(plan.done)} were done before; {left}.")
+        line(console, f"{len(plan.done)} were done before; {left}.")
     else:
-        _line(console, "How long they take is known after the first.")
+        line(console, "How long they take is known after the first.")
     for note in plan.notes:
-        _line(console, f"Note: {note}")
+        line(console, f"Note: {note}")
 
 
 def show_ablation(console: Console, ablation: Ablation, files: Sequence[Path], seconds: float) -> None:
@@ -46,14 +46,14 @@ def show_ablation(console: Console, ablation: Ablation, files: Sequence[Path], s
         console.print(_table(ablation))
         said = headline(ablation, groups)
         if said:
-            _line(console, said)
+            line(console, said)
     failed = [row for row in ablation.rows if "error" in row]
     for row in failed[:MOST_ERRORS]:
-        _line(console, f"Failed: {row['object']}, {row['input']}: {row['error']}")
+        line(console, f"Failed: {row['object']}, {row['input']}: {row['error']}")
     if len(failed) > MOST_ERRORS:
-        _line(console, f"... and {len(failed) - MOST_ERRORS} more.")
+        line(console, f"... and {len(failed) - MOST_ERRORS} more.")
     shown = [file for file in files if file.parent == ablation.folder]
-    _line(console, f"Wrote {', '.join(map(str, shown))} in {duration(seconds)}.")
+    line(console, f"Wrote {', '.join(map(str, shown))} in {duration(seconds)}.")
 
 
 def _table(ablation: Ablation) -> Table:
@@ -76,7 +76,3 @@ def _table(ablation: Ablation) -> Table:
 
 def _number(value: float | None, form: str) -> str:
     return "-" if value is None else f"{value:{form}}"
-
-
-def _line(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)

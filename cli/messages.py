@@ -35,7 +35,7 @@ def messages(console: Console, verbose: int) -> Iterator[None]:
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
         if issubclass(category, MeshoptWarning) or verbose:
-            _line(console, f"Warning: {message}")
+            line(console, f"Warning: {message}")
 
     try:
         with warnings.catch_warnings():
@@ -59,8 +59,9 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         prefix = "Warning: " if record.levelno >= logging.WARNING else ""
-        _line(self._console, prefix + self.format(record))
+        line(self._console, prefix + self.format(record))
 
 
-def _line(console: Console, text: str) -> None:
+def line(console: Console, text: str) -> None:
+    """As it is, however long."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)

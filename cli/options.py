@@ -43,7 +43,7 @@ RUNNING = {
 
 def input_options(command: Command) -> Command:
     """--views and --normals."""
-    return _all(
+    return with_options(
         command,
         click.option("--views", metavar="DIR|SHEET", help="Colour images, or one sheet of them."),
         click.option("--normals", metavar="DIR|SHEET", help="Normal maps, or one sheet; or they lie in --views."),
@@ -52,7 +52,7 @@ def input_options(command: Command) -> Command:
 
 def reading_options(command: Command) -> Command:
     """The flags of `READING`."""
-    return _all(
+    return with_options(
         command,
         click.option("--rig", metavar="NAME|FILE", help="Camera layout or cameras file.  [default: auto]"),
         click.option("--normal-frame", metavar="FRAME", help="auto, camera, front or world.  [default: auto]"),
@@ -65,7 +65,7 @@ def reading_options(command: Command) -> Command:
 
 def output_options(command: Command) -> Command:
     """--output and --overwrite."""
-    return _all(
+    return with_options(
         command,
         click.option("-o", "--output", required=True, metavar="DIR", help="Folder for the result."),
         click.option("--overwrite", is_flag=True, help="Replace a result that is already there."),
@@ -74,7 +74,7 @@ def output_options(command: Command) -> Command:
 
 def texture_options(command: Command) -> Command:
     """The flags of `TEXTURING`."""
-    return _all(
+    return with_options(
         command,
         click.option("--texture", metavar="KIND", help="atlas, vertex or none.  [default: atlas]"),
         click.option("--texture-size", type=int, metavar="N", help="Texels per side, 512 to 8192.  [default: 2048]"),
@@ -85,7 +85,7 @@ def texture_options(command: Command) -> Command:
 
 def running_options(command: Command) -> Command:
     """The flags of `RUNNING`."""
-    return _all(
+    return with_options(
         command,
         click.option("--faces", type=int, metavar="N", help="Number of faces of the result."),
         click.option(
@@ -113,7 +113,7 @@ def _split(context: click.Context, parameter: click.Parameter, value: tuple[str,
 
 def config_options(command: Command) -> Command:
     """--config and --set."""
-    return _all(
+    return with_options(
         command,
         click.option("--config", "source", metavar="FILE|PRESET", help="Settings; flags and --set go over them."),
         click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="One setting; may be repeated."),
@@ -122,7 +122,7 @@ def config_options(command: Command) -> Command:
 
 def loudness_options(command: Command) -> Command:
     """--quiet and --verbose."""
-    return _all(
+    return with_options(
         command,
         click.option("--quiet", "-q", is_flag=True, help="Say nothing but warnings and errors."),
         click.option("--verbose", "-v", count=True, help="Say more; -vv says all."),
@@ -170,7 +170,7 @@ def exit_code(report: Mapping[str, Any], config: Config) -> int:
     return INCONSISTENT if config.check.strict and report.get("verdict") == "inconsistent" else OK
 
 
-def _all(command: Command, *options: Callable[[Command], Command]) -> Command:
+def with_options(command: Command, *options: Callable[[Command], Command]) -> Command:
     """The command with the options, in this order."""
     for option in reversed(options):
         command = option(command)

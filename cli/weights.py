@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from meshopt.errors import InputError
+
+from .options import Command, with_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,12 +19,10 @@ if TYPE_CHECKING:
     from meshopt.generate.runtime import RuntimeOptions
     from meshopt.generate.weights import Located, Places
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 
 def weights_options(command: Command) -> Command:
     """Where weights are from, and what is allowed."""
-    return _all(
+    return with_options(
         command,
         click.option("--weights", metavar="DIR", help="Folder of the weights.  [default: the hub's cache]"),
         click.option("--part", "parts", multiple=True, metavar="NAME=DIR", help="Folder of one part of the model."),
@@ -35,7 +35,7 @@ def weights_options(command: Command) -> Command:
 
 def runtime_options(command: Command) -> Command:
     """Where and how a model runs."""
-    return _all(
+    return with_options(
         command,
         click.option("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, ...  [default: auto]"),
         click.option("--dtype", default="auto", metavar="TYPE", help="auto, float32, float16, bfloat16."),
@@ -118,9 +118,3 @@ def _described(found: Located, size: int | None, places: Places) -> str:
 
 def _size(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
-
-
-def _all(command: Command, *options: Callable[[Command], Command]) -> Command:
-    for option in reversed(options):
-        command = option(command)
-    return command

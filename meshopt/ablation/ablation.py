@@ -115,7 +115,8 @@ def ablate(
     processes import it.
     """
     folder, left = Path(folder), plan.left
-    count = max(1, min(processes or default_processes([run.variant for run in plan.runs[:1]]), len(left)))
+    variants = {run.variant.label: run.variant for run in plan.runs}
+    count = max(1, min(processes or default_processes(list(variants.values())), len(left)))
     rows = dict(plan.done)
     with closing(work(execute, [Task(plan.runs[i], folder / RUNS) for i in left], count)) as outcomes:
         for outcome in outcomes:

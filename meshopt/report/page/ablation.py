@@ -6,6 +6,9 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 import meshopt
 from meshopt.ablation.ablation import Ablation
 from meshopt.ablation.plan import shown
@@ -13,7 +16,8 @@ from meshopt.ablation.runs import Row
 from meshopt.ablation.summary import REFERENCE, Group, Spread, curves
 from meshopt.config import Config
 from meshopt.report.page.charts import Chart, Line, Point, chart_figure
-from meshopt.report.page.document import Section, data_uri, encode_page
+from meshopt.report.page.document import Section, encode_page
+from meshopt.report.page.images import encode_image
 from meshopt.report.page.markup import Content, Html, element, facts, joined, sentences, table
 from meshopt.report.page.provenance import foot, settings_section, versions_section
 from meshopt.report.page.verdicts import counted
@@ -212,14 +216,9 @@ def _mesh(row: Row) -> Html | str:
 
 
 def _embedded(png: bytes) -> str:
-    """The picture as an address, smaller where Pillow writes WebP."""
-    from PIL import Image, features
-
-    if not features.check("webp"):
-        return data_uri(png, "image/png")
-    stream = io.BytesIO()
-    Image.open(io.BytesIO(png)).save(stream, "WEBP", quality=82, method=2)
-    return data_uri(stream.getvalue(), "image/webp")
+    """The picture as an address."""
+    with Image.open(io.BytesIO(png)) as image:
+        return encode_image(np.asarray(image))
 
 
 def _figure(value: float, small: str) -> Html:
