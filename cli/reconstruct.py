@@ -25,9 +25,14 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
+    from meshopt.checkpoints import Checkpoint, CheckpointFile
     from meshopt.config import Config
+    from meshopt.pipeline import Reconstruction
+    from meshopt.views import ViewSet
 
 FLAGS = {  # each flag is a setting
     **READING,
@@ -56,6 +61,7 @@ COMPILE_SECONDS = 50  # of all kernels, on one core
 @texture_options
 @config_options
 @click.option("--seed", type=int, metavar="N", help="Seed of every random number.  [default: 0]")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint that an interrupted run left in the output.")
 @click.option("--plot", is_flag=True, help="Draw the losses of every step: curves.png (needs matplotlib).")
 @loudness_options
 def reconstruct(
@@ -69,6 +75,7 @@ def reconstruct(
     download: bool,
     trust_remote_code: bool,
     allow_pickle: bool,
+    resume: bool,
     plot: bool,
     quiet: bool,
     verbose: int,
@@ -81,7 +88,7 @@ def reconstruct(
     Every flag is a setting too; `meshopt config` lists them all. With --strict the exit code is 3 where the views are
     inconsistent.
     """
-    from .messages import consoles, messages
+    from .messages import consoles, line, messages
 
     if image is None:
         require_input(views, normals)
@@ -91,9 +98,9 @@ def reconstruct(
     out, err = consoles(quiet)
     with messages(err, verbose):
         config = settings(source, overrides, flags, FLAGS)
-        from meshopt.report.folder import check_result_folder, write_result
+        from meshopt.report.folder import check_result_folder
 
-        check_result_folder(output, overwrite)
+        check_result_folder(output, overwrite or resume)
         if plot:
             from meshopt.report.plot import require_matplotlib
 
@@ -102,23 +109,83 @@ def reconstruct(
             from .generate import views_of
 
             allowed = {"download": download, "trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
-            views = views_of(image, config, output, overwrite, allowed, out, err, quiet)
-        result = _compute(views, normals, config, out, err, quiet)
-        files = write_result(result, output, overwrite, plot)
-        from .summary import show_result
+            views = views_of(image, config, output, overwrite or resume, allowed, out, err, quiet)
+        from .summary import show_result, show_sources
 
+        loaded = read_views(views, normals, config)
+        show_sources(out, loaded)
+        run = _Run(loaded, config, output, overwrite, plot)
+        if resume:
+            done = run.finished()
+            if done is not None:
+                line(out, f"{output} holds the result of this run: nothing is left to do.")
+                return exit_code(done, config)
+            line(out, run.go_on())
+        try:
+            result, files = run.work(err, quiet)
+        except KeyboardInterrupt:
+            return interrupted(err, run.kept)
         show_result(out, result.report, result.views.notes, files, time.monotonic() - began)
     return exit_code(result.report, config)
 
 
-def _compute(views: str | None, normals: str | None, config: Config, out: Console, err: Console, quiet: bool) -> Any:
-    """Loads the views and reconstructs, with progress on `err`."""
-    import meshopt.pipeline
+class _Run:
+    """A reconstruction and the folder that it goes to."""
 
-    from .progress import compiling, display
-    from .summary import show_sources
+    def __init__(self, views: ViewSet, config: Config, folder: str, overwrite: bool, plot: bool) -> None:
+        from meshopt.checkpoints import CheckpointFile
 
-    loaded = read_views(views, normals, config)
-    show_sources(out, loaded)
-    with compiling(err, quiet, COMPILE_SECONDS), display(err, quiet) as on_progress:
-        return meshopt.pipeline.reconstruct(loaded, config, on_progress)
+        self.views, self.config, self.folder, self.overwrite, self.plot = views, config, folder, overwrite, plot
+        self.kept = CheckpointFile(folder)
+        self.start: Checkpoint | None = None
+
+    def finished(self) -> dict[str, Any] | None:
+        """The report of the result, where that is there already."""
+        from meshopt.pipeline import run_fingerprint
+        from meshopt.report.folder import finished_report
+
+        report = finished_report(self.folder, run_fingerprint(self.views, self.config))
+        if report is not None:
+            self.kept.remove()
+        return report
+
+    def go_on(self) -> str:
+        """Takes up the checkpoint, if there is one, and says so. Raises InputError where it cannot be read, or the
+        folder holds another result."""
+        from meshopt.report.folder import check_result_folder
+
+        self.start = self.kept.load()
+        if self.start is None:
+            check_result_folder(self.folder, self.overwrite)
+            return f"No checkpoint in {self.folder}: the run begins at the start."
+        return f"Going on {self.start.line}."
+
+    def work(self, err: Console, quiet: bool) -> tuple[Reconstruction, tuple[Path, ...]]:
+        """The result, and its files."""
+        from meshopt.errors import InputError
+        from meshopt.pipeline import reconstruct
+        from meshopt.report.folder import write_result
+
+        from .progress import compiling, display
+
+        try:
+            with compiling(err, quiet, COMPILE_SECONDS), display(err, quiet) as on_progress:
+                result = reconstruct(self.views, self.config, on_progress, keep=self.kept.save, start=self.start)
+            files = write_result(result, self.folder, self.overwrite or self.start is not None, self.plot)
+        except InputError:
+            if self.start is None:
+                self.kept.remove()  # it would end there again
+            raise
+        self.kept.remove()
+        return result, files
+
+
+def interrupted(err: Console, kept: CheckpointFile) -> int:
+    """What Ctrl-C leaves, and its exit code."""
+    from .main import INTERRUPTED
+    from .messages import line
+
+    if not kept.path.exists():
+        raise KeyboardInterrupt
+    line(err, f"Interrupted: the same command with --resume goes on from {kept.path}.")
+    return INTERRUPTED

@@ -302,6 +302,8 @@ class OutputConfig(Settings):
     """Mesh files to write: glb, gltf, obj, ply."""
     html: bool = True
     """Write report.html, too: one to two CPU-seconds and about two megabytes for six views."""
+    checkpoint_steps: int = Field(25, ge=0, le=100_000)
+    """Steps of the optimiser between two checkpoints, from which --resume goes on; 0: at the ends of stages alone."""
 
 
 class EvaluateConfig(Settings):

@@ -13,16 +13,17 @@ import torch
 
 import meshopt
 from meshopt import parallel
+from meshopt.checkpoints import Checkpoint, Record, UnderWay, fingerprint
 from meshopt.config import Config
 from meshopt.consistency import Checked, check, check_mesh, remaining_turns
-from meshopt.consistency.corrections import corrected
+from meshopt.consistency.corrections import Turned, corrected
 from meshopt.consistency.outcome import Outcome
 from meshopt.devices import choose
 from meshopt.errors import InputError
 from meshopt.initial import initial_mesh
 from meshopt.io.meshes import load_mesh
 from meshopt.mesh import Mesh, face_cross
-from meshopt.optimize import Stage, blend_colors, optimize_stage, schedule
+from meshopt.optimize import LoopState, Stage, blend_colors, optimize_stage, schedule
 from meshopt.optimize.colors import GREY
 from meshopt.optimize.loop import FALL_STEPS
 from meshopt.remesh import to_faces
@@ -72,17 +73,30 @@ class Reconstruction:
 
 
 def reconstruct(
-    views: ViewSet, config: Config | None = None, on_progress: Callable[[Progress], None] | None = None
+    views: ViewSet,
+    config: Config | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    *,
+    keep: Callable[[Checkpoint], None] | None = None,
+    start: Checkpoint | None = None,
 ) -> Reconstruction:
     """A closed, 2-manifold, coloured mesh that fits the views' silhouettes and normals.
 
     Writes nothing and prints nothing. The same views and config give the same bytes on the CPU. An exception raised by
-    `on_progress` stops the run and is passed on. Raises InputError where the views or settings cannot be used.
+    `on_progress` stops the run and is passed on. `keep` gets a checkpoint after every stage and every
+    `output.checkpoint_steps` steps of the optimiser; from one of those, as `start`, a run goes on to the same bytes.
+    Raises InputError where the views or settings cannot be used, or are not those of the checkpoint.
     """
     config = config or Config()
-    run = _Run(views, config, on_progress or (lambda progress: None))
+    run = _Run(views, config, on_progress or (lambda progress: None), keep)
     with torch.inference_mode(False), torch.no_grad(), parallel.single_torch():
-        return run.reconstruct()
+        return run.reconstruct(start)
+
+
+def run_fingerprint(views: ViewSet, config: Config | None = None) -> str:
+    """That of the checkpoints and the result of `reconstruct` with these views and settings: of no other one."""
+    run = _Run(views, config or Config(), lambda progress: None)
+    return run.identity(run.given())
 
 
 def texture(
@@ -101,9 +115,15 @@ def texture(
 class _Run:
     """The state of one reconstruction: the stopwatch and what the report has so far."""
 
-    def __init__(self, views: ViewSet, config: Config, on_progress: Callable[[Progress], None]) -> None:
+    def __init__(
+        self,
+        views: ViewSet,
+        config: Config,
+        on_progress: Callable[[Progress], None],
+        keep: Callable[[Checkpoint], None] | None = None,
+    ) -> None:
         device, self.backend = choose(config.device, config.backend, views.masks.device)
-        self.config, self.on_progress = config, on_progress
+        self.config, self.on_progress, self.keep = config, on_progress, keep
         self.views = views.to(device, torch.float32)  # generators give half precision
         self.notes = list(views.notes)
         self.stages: list[dict[str, Any]] = []
@@ -112,17 +132,28 @@ class _Run:
         self.checks = Outcome()
         self.detail: Mesh | None = None  # what the result was before its faces were reduced
         self.textured: Textured | None = None
+        self.fingerprint = ""
+        self.area = 0.0  # of the initial surface
+        self.turned: list[Turned] = []  # by stages
+        self.start: Checkpoint | None = None  # what the run goes on from
+        self.spent = 0.0  # seconds on the stage under way, before it was interrupted
+        self.began = 0.0
 
-    def reconstruct(self) -> Reconstruction:
+    def reconstruct(self, start: Checkpoint | None) -> Reconstruction:
         self.views.require_normals("a reconstruction")
         self.check_texture()
         given = self.given()
+        if self.keep is not None or start is not None:
+            self.fingerprint = self.identity(given)  # of the views as they came
+        if start is not None and start.fingerprint != self.fingerprint:
+            raise InputError("the checkpoint is that of other views, settings or versions: no run can go on from it")
         if self.config.check.enabled:
             self.check()
+        if start is not None:
+            self.go_on(start.to(self.views.masks.device))
         mesh = self.timed("initial", partial(self.initial, given))
-        area = float(face_cross(mesh.vertices, mesh.faces).norm(dim=-1).sum() / 2)
         budget = None if self.config.texture.normals else self.config.output.faces
-        for number, stage in enumerate(schedule(self.config.optimize, self.views, area, budget)):
+        for number, stage in enumerate(schedule(self.config.optimize, self.views, self.area, budget)):
             mesh = self.timed(stage.name, partial(self.optimize, stage, mesh, turning=number > 0 and self.corrects))
         mesh = self.timed("untangle", partial(self.untangled, self.with_budget(mesh)))
         if self.checks.checked is not None:
@@ -179,6 +210,33 @@ class _Run:
             return self.views
         return replace(self.views, rgb=torch.full_like(self.views.normals, GREY))
 
+    def identity(self, given: Mesh | None) -> str:
+        """The run's fingerprint, before the views are mended."""
+        return fingerprint(self.views, self.config, given, f"{self.views.masks.device} {self.backend.name}")
+
+    def go_on(self, start: Checkpoint) -> None:
+        """Takes up what the run had found out."""
+        self.start, record = start, start.record
+        self.stages, self.notes = list(record.stages), list(record.notes)
+        self.curves, self.details, self.area = dict(record.curves), dict(record.details), record.area
+        self.turned, self.detail = start.turned, start.detail
+        self.views = corrected(self.views, self.turned)
+        self.checks.corrections += self.turned
+
+    def checkpoint(self, mesh: Mesh, state: LoopState | None = None, stage: str = "") -> Checkpoint:
+        """Where the run is: at the end of a stage, which gave the mesh, or in a stage of the optimiser after it."""
+        spent = self.spent + time.perf_counter() - self.began
+        record = Record(
+            stages=self.stages,
+            notes=self.notes,
+            curves=self.curves,
+            details=self.details,
+            turned=[(turn.view, turn.matrix.tolist()) for turn in self.turned],
+            area=self.area,
+            under_way=None if state is None else UnderWay(stage=stage, seconds=spent, curves=state.curves),
+        )
+        return Checkpoint(self.fingerprint, record, mesh, self.detail, None if state is None else state.surface)
+
     def check(self) -> None:
         """Looks whether the views fit each other, and mends what is mended with confidence."""
         self.on_progress(Progress("check", 0, 1))
@@ -202,21 +260,28 @@ class _Run:
         found = remaining_turns(self.views, mesh)
         self.views = corrected(self.views, found)
         self.checks.corrections += found
+        self.turned += found
         return {self.views.cameras[turned.view].name: round(turned.degrees, 2) for turned in found}
 
     def timed(self, name: str, work: Callable[[], Mesh]) -> Mesh:
-        """Does the work of one stage and notes its time and result."""
+        """Does the work of one stage and notes its time and result; nothing, where that had been done before."""
+        if self.start is not None and any(row["name"] == name for row in self.start.record.stages):
+            return self.start.mesh
         self.on_progress(Progress(name, 0, 1))
-        began = time.perf_counter()
+        self.began = time.perf_counter()
         mesh = work()
-        row = {"name": name, "seconds": round(time.perf_counter() - began, 3), "faces": len(mesh.faces)}
-        self.stages.append(row | self.details.get(name, {}))
+        seconds = round(self.spent + time.perf_counter() - self.began, 3)
+        self.spent = 0.0
+        self.stages.append({"name": name, "seconds": seconds, "faces": len(mesh.faces), **self.details.get(name, {})})
+        if self.keep is not None and mesh.texture is None:  # behind the texture there is nothing left to do
+            self.keep(self.checkpoint(mesh))
         self.on_progress(Progress(name, 1, 1, {"faces": float(len(mesh.faces))}))
         return mesh
 
     def initial(self, given: Mesh | None) -> Mesh:
         found = initial_mesh(self.views, self.config.initial, given)
         self.notes += [f"initial mesh: {found.kind}", *found.notes]
+        self.area = float(face_cross(found.mesh.vertices, found.mesh.faces).norm(dim=-1).sum() / 2)
         return found.mesh.to(self.views.masks.device)
 
     def given(self) -> Mesh | None:
@@ -232,20 +297,37 @@ class _Run:
 
     def optimize(self, stage: Stage, mesh: Mesh, turning: bool) -> Mesh:
         """One stage of the optimiser; `turning`: once what is left of turned normals is turned back."""
-        details: dict[str, Any] = {"turned": self.turn_back(mesh)} if turning else {}
+        state = self.interrupted(stage)
+        if state is None:
+            self.details[stage.name] = {"turned": self.turn_back(mesh)} if turning else {}
 
         def on_step(step: int, total: int, info: dict[str, float]) -> None:
             self.on_progress(Progress(stage.name, step, total, info))
 
-        done = optimize_stage(mesh, self.views, self.config.optimize, stage, self.backend, on_step)
+        def keep(state: LoopState) -> None:
+            every = self.config.output.checkpoint_steps
+            if self.keep is not None and every and state.step % every == 0:
+                self.keep(self.checkpoint(mesh, state, stage.name))
+
+        done = optimize_stage(
+            mesh, self.views, self.config.optimize, stage, self.backend, on_step, start=state, keep=keep
+        )
         self.curves[stage.name] = done.curves
-        self.details[stage.name] = details | {"steps": len(done.curves["normal"]), "last_fall": done.last_fall}
+        self.details[stage.name] |= {"steps": len(done.curves["normal"]), "last_fall": done.last_fall}
         if stage.tolerance and done.last_fall is not None and done.last_fall >= stage.tolerance:
             self.notes.append(
                 f"not converged: in the last {FALL_STEPS} steps the loss still fell by {100 * done.last_fall:.1f} %;"
                 f" --quality best or more optimize.{stage.name}_steps goes on"
             )
         return done.mesh
+
+    def interrupted(self, stage: Stage) -> LoopState | None:
+        """Where the stage was, if it is the one that was under way."""
+        under_way = None if self.start is None else self.start.record.under_way
+        if self.start is None or under_way is None or under_way.stage != stage.name:
+            return None
+        self.spent = under_way.seconds
+        return self.start.loop
 
     def with_budget(self, mesh: Mesh) -> Mesh:
         """With as many faces as the settings say; a mesh with many more is kept for its details."""
@@ -296,6 +378,7 @@ class _Run:
             "backend": {"name": self.backend.name, "licence": self.backend.licence},
             "device": str(self.views.masks.device),
             "rig": self.views.rig,
+            **({} if self.keep is None else {"fingerprint": self.fingerprint}),
             "notes": self.notes,
             "sources": [asdict(source) for source in self.views.sources],
             "stages": self.stages,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -43,6 +43,43 @@ OnStep = Callable[[int, int, dict[str, float]], None]
 
 
 @dataclass(frozen=True)
+class LoopState:
+    """Where a stage is: all that the steps to come depend on.
+
+    `surface` is the mesh with its target edge lengths; its attributes are the optimiser's moments [N, 5] and, in a
+    stage with a consensus, the vertices' target normals and their confidence [N, 4]. `curves` are the losses of the
+    steps that are done, by name.
+    """
+
+    surface: Remeshed
+    curves: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def step(self) -> int:
+        """How many steps are done."""
+        return len(self.curves["normal"]) if self.curves else 0
+
+    @property
+    def sums(self) -> list[float]:
+        """The loss of every step."""
+        return [sum(values) for values in zip(*self.curves.values(), strict=True)]
+
+    @property
+    def moments(self) -> Moments:
+        """The optimiser's memory."""
+        assert self.surface.attributes is not None  # attributes in, attributes out
+        return Moments(self.surface.attributes[:, :5])
+
+    @property
+    def consensus(self) -> Consensus | None:
+        """The target normals, as the remesher carried them over."""
+        attributes = self.surface.attributes
+        if attributes is None or attributes.shape[1] == 5:
+            return None
+        return Consensus(normalize(attributes[:, 5:8], dim=-1), attributes[:, 8])
+
+
+@dataclass(frozen=True)
 class Optimized:
     """The mesh, the losses of every step by name, and by what share their sum fell in the last steps (see `fall`)."""
 
@@ -52,45 +89,64 @@ class Optimized:
 
 
 def optimize_stage(
-    mesh: Mesh, views: ViewSet, config: OptimizeConfig, stage: Stage, backend: Rasterizer, on_step: OnStep
+    mesh: Mesh,
+    views: ViewSet,
+    config: OptimizeConfig,
+    stage: Stage,
+    backend: Rasterizer,
+    on_step: OnStep,
+    *,
+    start: LoopState | None = None,
+    keep: Callable[[LoopState], None] = lambda state: None,
 ) -> Optimized:
-    """Fits the mesh to the views: `stage.steps` vertex steps, each followed by a remeshing pass."""
+    """Fits the mesh to the views: `stage.steps` vertex steps, each followed by a remeshing pass.
+
+    `keep` gets the state after every step, before `on_step` hears of it; from one of those, as `start`, the stage goes
+    on to the same result, and `mesh` is not looked at.
+    """
     weights = views.weights(config.view_weights, "optimize.view_weights")
     targets = make_targets(views, stage.resolution, weights, config.grazing_power)
     problem = _Problem(views, targets, float(targets.image[..., 3].sum()), weights, config, stage, backend)
+    state = start or _begun(mesh, stage)
+    while state.step < stage.steps and not _converged(state, stage):
+        state, losses = _stepped(problem, state)
+        keep(state)
+        on_step(state.step, stage.steps, losses | {"faces": float(len(state.surface.faces))})
+    return Optimized(Mesh(state.surface.vertices, state.surface.faces), state.curves, fall(state.sums))
+
+
+def _begun(mesh: Mesh, stage: Stage) -> LoopState:
+    """Before the first step."""
     mesh = _settled(mesh, stage.edge_at(0))
-    vertices, faces, moments = mesh.vertices, mesh.faces, Moments.zeros(mesh.vertices)
-    result: Remeshed | None = None
-    curves: dict[str, list[float]] = {}
-    sums: list[float] = []
-    consensus: Consensus | None = None
-    settings = RemeshSettings(relax=config.relaxation)
-    lengths, before = torch.full_like(vertices[:, 0], stage.edge_at(0)), stage.edge_at(0)
-    for step in range(stage.steps):
-        edge = stage.edge_at(step)
-        lengths, before = lengths * (edge / before), edge
-        if stage.consensus and step % CONSENSUS_EVERY == 0:
-            consensus = _consensus(problem, vertices, faces)
-        links = None if result is None else result.links
-        gradient, losses, face, seen = _gradient(problem, vertices, faces, edge, consensus, links)
-        if step % SIZING_EVERY == 0:
-            lengths = edge_lengths(problem.bending, face, vertices, faces, edge, stage.spread)
-        direction, moments = vertex_step(gradient, moments)
-        move = stage.step_size_at(step) * lengths.clamp_max(edge)[:, None] * direction
-        vertices = vertices + faired(move, vertices, faces, seen)
-        carried = moments.packed if consensus is None else torch.cat([moments.packed, _packed(consensus)], 1)
-        result = remesh(vertices, faces, lengths, carried, settings, result)
-        vertices, faces, lengths = result.vertices, result.faces, result.target_length
-        assert result.attributes is not None  # attributes in, attributes out
-        moments, consensus = _unpacked(result.attributes, consensus is not None)
-        for name, value in losses.items():
-            curves.setdefault(name, []).append(value)
-        sums.append(sum(losses.values()))
-        on_step(step + 1, stage.steps, losses | {"faces": float(len(faces))})
-        fallen = fall(sums)
-        if fallen is not None and fallen < stage.tolerance:
-            break
-    return Optimized(Mesh(vertices, faces), curves, fall(sums))
+    lengths = torch.full_like(mesh.vertices[:, 0], stage.edge_at(0))
+    return LoopState(Remeshed(mesh.vertices, mesh.faces, lengths, Moments.zeros(mesh.vertices).packed))
+
+
+def _converged(state: LoopState, stage: Stage) -> bool:
+    fallen = fall(state.sums)
+    return fallen is not None and fallen < stage.tolerance
+
+
+def _stepped(problem: _Problem, state: LoopState) -> tuple[LoopState, dict[str, float]]:
+    """One step, and the losses before it."""
+    stage, step, surface = problem.stage, state.step, state.surface
+    vertices, faces = surface.vertices, surface.faces
+    edge = stage.edge_at(step)
+    lengths = surface.target_length * (edge / stage.edge_at(max(step - 1, 0)))
+    consensus = state.consensus
+    if stage.consensus and step % CONSENSUS_EVERY == 0:
+        consensus = _consensus(problem, vertices, faces)
+    gradient, losses, face, seen = _gradient(problem, vertices, faces, edge, consensus, surface.links)
+    if step % SIZING_EVERY == 0:
+        lengths = edge_lengths(problem.bending, face, vertices, faces, edge, stage.spread)
+    direction, moments = vertex_step(gradient, state.moments)
+    move = stage.step_size_at(step) * lengths.clamp_max(edge)[:, None] * direction
+    vertices = vertices + faired(move, vertices, faces, seen)
+    carried = moments.packed if consensus is None else torch.cat([moments.packed, _packed(consensus)], 1)
+    settings = RemeshSettings(relax=problem.config.relaxation)
+    surface = remesh(vertices, faces, lengths, carried, settings, surface)
+    curves = {name: [*state.curves.get(name, ()), value] for name, value in losses.items()}
+    return LoopState(surface, curves), losses
 
 
 def _settled(mesh: Mesh, edge: float) -> Mesh:
@@ -238,11 +294,3 @@ def _consensus(problem: _Problem, vertices: Tensor, faces: Tensor) -> Consensus:
 
 def _packed(consensus: Consensus) -> Float[Tensor, "N 4"]:
     return torch.cat([consensus.normals, consensus.confidence[:, None]], dim=1)
-
-
-def _unpacked(attributes: Float[Tensor, "N K"], with_consensus: bool) -> tuple[Moments, Consensus | None]:
-    """Optimiser state and target normals, as the remesher carried them over."""
-    moments = Moments(attributes[:, :5])
-    if not with_consensus:
-        return moments, None
-    return moments, Consensus(normalize(attributes[:, 5:8], dim=-1), attributes[:, 8])

@@ -107,6 +107,30 @@ def version(faces: Tensor) -> int:
     return -1 if faces.is_inference() else faces._version
 
 
+def links_of(faces: Int[Tensor, "F 3"], twin: np.ndarray, out: np.ndarray, valence: np.ndarray) -> Links:
+    """Links that were kept, of these faces. Raises ValueError unless they are links of them."""
+    corner = faces.detach().cpu().numpy().reshape(-1)
+    half, vertex = np.arange(len(corner)), np.arange(len(out))
+    following = half - half % 3 + (half + 1) % 3
+    fits = (
+        all(array.dtype == np.int32 and array.ndim == 1 for array in (twin, out, valence))
+        and len(twin) == len(corner)
+        and all(len(a) == 0 or (a.min() >= 0 and a.max() < len(corner)) for a in (twin, out))
+        and np.array_equal(corner[following[twin]], corner)
+        and np.array_equal(twin[twin], half)
+        and np.array_equal(corner[out], vertex)
+        and np.array_equal(np.bincount(corner, minlength=len(out)), valence)
+    )
+    if not fits:
+        raise ValueError("its connectivity is not that of its faces")
+    return Links(twin, out, valence, version(faces))
+
+
+def relinked(links: Links, faces: Int[Tensor, "F 3"]) -> Links:
+    """The same links of an equal tensor of faces."""
+    return links._replace(version=version(faces))
+
+
 def outside(half: Half, low: float, high: float) -> np.ndarray:
     """One half-edge of each edge whose squared length is below low or above high squared targets, shortest
     first."""

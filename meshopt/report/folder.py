@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,17 @@ def check_result_folder(folder: str | Path, overwrite: bool = False) -> None:
     if folder.suffix.lower().removeprefix(".") in FORMATS and not folder.is_dir():
         raise InputError(f"--output {folder}: names a file, expected a folder for mesh.glb")
     check_folder(folder, RESULT_FILES, overwrite)
+
+
+def finished_report(folder: str | Path, fingerprint: str) -> dict[str, Any] | None:
+    """The report of the result in the folder, where it is complete and of the run with that fingerprint."""
+    folder = Path(folder)
+    try:
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        whole = report["fingerprint"] == fingerprint and all((folder / name).is_file() for name in report["files"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return report if whole else None
 
 
 def write_result(result: Result, folder: str | Path, overwrite: bool = False, plot: bool = False) -> tuple[Path, ...]:

@@ -40,7 +40,9 @@ class Pipeline:
         notes = ("The rig is turntable:2: two views are there.",)
         return ViewSet(cameras, normals, masks, sources=sources, rig="turntable:2", notes=notes)
 
-    def reconstruct(self, views: ViewSet, config: Any, on_progress: Callable[[Any], None]) -> SimpleNamespace:
+    def reconstruct(
+        self, views: ViewSet, config: Any, on_progress: Callable[[Any], None], **more: Any
+    ) -> SimpleNamespace:
         self.configs.append(config)
         for step in range(1, 5):
             on_progress(SimpleNamespace(stage="optimize", step=step, total=4, info={"loss": 0.5}))
