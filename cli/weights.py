@@ -29,7 +29,7 @@ def weights_options(command: Command) -> Command:
         click.option("--revision", metavar="REV", help="Revision of the weights on the hub."),
         click.option("--download", is_flag=True, help="Download what is missing."),
         click.option("--trust-remote-code", is_flag=True, help="Run the pipeline code of the model's authors."),
-        click.option("--allow-pickle", is_flag=True, help="Read weights in .bin files, too."),
+        click.option("--allow-pickle", is_flag=True, help="Read weights in pickles (.bin, .pth), too."),
     )
 
 
@@ -99,7 +99,7 @@ def show_weights(out: Console, card: Card, places: Places, ask: bool) -> None:
     for found in locate(card, places):
         size = found.size
         if ask and size is None and places.download and found.part.name != CODE:
-            size = size_on_hub(found.part.hub, found.revision)
+            size = size_on_hub(found.part.hub, found.revision, found.part.inside, found.part.files)
         out.print(f"  {_described(found, size, places)}", highlight=False, markup=False, soft_wrap=True)
 
 

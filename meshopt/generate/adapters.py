@@ -24,9 +24,10 @@ OnStep = Callable[[str, int, int], None]  # what is being done, steps done, step
 class Part:
     """One set of a model's weights.
 
-    `hub`: the repository that its authors publish it in. `folder`: where it lies in a local folder of the whole model,
-    beside or inside the first part. `licence` of the weights, and `source`, where that is said. `pickled`: its authors
-    publish it as pickles.
+    `hub`: the repository that its authors publish it in (spaces/OWNER/NAME for a space's), and `inside`, the folder
+    there. `folder`: where it lies in a local folder of the whole model, beside or inside the first part. `licence` of
+    the weights, and `source`, where that is said. `pickled`: its authors publish it as pickles. `files`: weights that
+    lie beside its components.
     """
 
     name: str
@@ -35,6 +36,8 @@ class Part:
     source: str
     folder: str = ""
     pickled: bool = False
+    inside: str = ""
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,17 @@ def components(folder: Path) -> Iterator[Path]:
             yield folder / name
 
 
-def check_tensors(folder: Path, pickles: bool) -> None:
-    """Raises InputError where a component has no tensors, or has them in pickles alone and these are not allowed."""
+def file_of(folder: Path, name: str) -> Path | None:
+    """The file of weights by this name, or the .safetensors in its place; None where there is neither."""
+    safe = (folder / name).with_suffix(TENSORS[0])
+    return next((file for file in (safe, folder / name) if file.is_file()), None)
+
+
+def check_tensors(folder: Path, pickles: bool, files: tuple[str, ...] = ()) -> None:
+    """Raises InputError where a component has no tensors, or has them in pickles alone and these are not allowed.
+
+    So it does for `files`, which lie beside the components.
+    """
     for component in components(folder):
         if not component.is_dir():
             raise InputError(f"{folder}: its model_index.json names {component.name}, but there is no such folder.")
@@ -65,32 +74,43 @@ def check_tensors(folder: Path, pickles: bool) -> None:
         if not held:
             raise InputError(f"{component} holds no weights: expected a .safetensors file.")
         if not pickles:
-            raise InputError(
-                f"{component} holds its weights as a pickle ({held[0]}), which can run code when it is read: expected "
-                ".safetensors; --allow-pickle reads it with torch's reader of weights alone."
-            )
+            raise _pickled(component, held[0])
+    for name in files:
+        file = file_of(folder, name)
+        if file is None:
+            raise InputError(f"{folder} holds no {name}, in which this model's authors publish weights.")
+        if file.suffix in PICKLES and not pickles:
+            raise _pickled(folder, name)
 
 
-def complete(folder: Path, file: str | None = None) -> bool:
+def _pickled(folder: Path, name: str) -> InputError:
+    return InputError(
+        f"{folder} holds its weights as a pickle ({name}), which can run code when it is read: expected "
+        ".safetensors; --allow-pickle reads it with torch's reader of weights alone."
+    )
+
+
+def complete(folder: Path, file: str | None = None, files: tuple[str, ...] = ()) -> bool:
     """Whether a folder holds `file`, or all components of a saved pipeline: a download may have been broken off."""
     if file is not None or not holds(folder):
         return holds(folder, file)
     try:
-        check_tensors(folder, pickles=True)
+        check_tensors(folder, True, files)
     except InputError:
         return False
     return True
 
 
-def size(folder: Path, without: tuple[str, ...] = ()) -> int:
+def size(folder: Path, without: tuple[str, ...] = (), files: tuple[str, ...] = ()) -> int:
     """Bytes of the tensors that would be read, those of inner folders `without` left out."""
-    total = 0
+    beside = [file_of(folder, name) for name in files]
+    total = sum(file.stat().st_size for file in beside if file is not None)
     for component in components(folder):
         if component.is_dir() and component.name not in without:
-            files = [file for file in component.iterdir() if file.suffix in (*TENSORS, *PICKLES)]
-            safe = [file for file in files if file.suffix in TENSORS]
-            plain = [file for file in safe or files if ".fp16." not in file.name]
-            total += sum(file.stat().st_size for file in plain or safe or files)
+            held = [file for file in component.iterdir() if file.suffix in (*TENSORS, *PICKLES)]
+            safe = [file for file in held if file.suffix in TENSORS]
+            plain = [file for file in safe or held if ".fp16." not in file.name]
+            total += sum(file.stat().st_size for file in plain or safe or held)
     return total
 
 

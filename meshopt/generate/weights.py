@@ -22,9 +22,9 @@ class Places:
     """Where weights are taken from, and what is allowed.
 
     `folder` has the whole model; `parts` the folders of single parts, by name. What neither has is looked for in the
-    hub's cache, at `revision` (of the first part, of others the newest). `download`: what is missing may be downloaded.
-    `trust_code`: a model's own code may run. `pickles`: weights in .bin files may be read (by torch's reader of weights
-    alone), where there are no .safetensors.
+    hub's cache, at `revision` (of the first part's repository, of others the newest). `download`: what is missing may
+    be downloaded. `trust_code`: a model's own code may run. `pickles`: weights in .bin files may be read (by torch's
+    reader of weights alone), where there are no .safetensors.
     """
 
     folder: Path | None = None
@@ -103,16 +103,16 @@ def _locate(card: Card, part: Part, places: Places) -> Located:
             folders.check_folder(folder, f"the folder {folder}", None)
         if folders.holds(folder, file) and (part is card.parts[0] or part.folder or file):
             return _local(card, part, folder)
-    revision = places.revision if part is card.parts[0] else None
+    revision = places.revision if part.hub == card.parts[0].hub else None
     found = hub.cached(part.hub, revision)
-    if found is None or not folders.complete(found, file):
+    if found is None or not folders.complete(found / part.inside, file, part.files):
         return Located(part, None, revision, None, part.licence)
-    return replace(_local(card, part, found), revision=found.name)
+    return replace(_local(card, part, found / part.inside), revision=found.name)
 
 
 def _local(card: Card, part: Part, folder: Path) -> Located:
     inner = () if part.name == CODE else tuple(p.folder for p in card.parts if p is not part and p.folder)
-    size = (folder / PIPELINE_FILE).stat().st_size if part.name == CODE else folders.size(folder, inner)
+    size = (folder / PIPELINE_FILE).stat().st_size if part.name == CODE else folders.size(folder, inner, part.files)
     return Located(part, folder, None, size, folders.stated_licence(folder) or part.licence)
 
 
@@ -139,7 +139,7 @@ def check_places(card: Card, located: tuple[Located, ...], places: Places) -> No
         if found.folder is not None and part.name == CODE:
             folders.check_imports(found.folder / PIPELINE_FILE)
         elif found.folder is not None:
-            folders.check_tensors(found.folder, places.pickles)
+            folders.check_tensors(found.folder, places.pickles, part.files)
 
 
 def obtain(card: Card, located: tuple[Located, ...], places: Places) -> Weights:
@@ -150,13 +150,13 @@ def obtain(card: Card, located: tuple[Located, ...], places: Places) -> Weights:
     for found in located:
         part, folder, revision = found.part, found.folder, found.revision
         if folder is None:
-            folder = hub.download(part.hub, revision, places.pickles)
-            revision = folder.name
+            snapshot = hub.download(part.hub, revision, places.pickles, part.inside, part.files)
+            folder, revision = snapshot / part.inside, snapshot.name
             folders.check_folder(folder, f"{part.hub} from the hub", PIPELINE_FILE if part.name == CODE else None)
             if part.name == CODE:
                 folders.check_imports(folder / PIPELINE_FILE)
             else:
-                folders.check_tensors(folder, places.pickles)
+                folders.check_tensors(folder, places.pickles, part.files)
         kept[part.name] = folder
         record.append(_entry(replace(found, folder=folder, revision=revision)))
     return Weights(kept, tuple(record), places.pickles)

@@ -54,9 +54,9 @@ def saved(tmp_path: Path) -> Make:
     return make
 
 
-def in_cache(cache: Path, repository: str, revision: str = "a" * 40) -> Path:
+def in_cache(cache: Path, repository: str, revision: str = "a" * 40, kind: str = "models") -> Path:
     """Where the cache keeps a repository's files."""
-    place = cache / f"models--{repository.replace('/', '--')}"
+    place = cache / f"{kind}--{repository.replace('/', '--')}"
     (place / "refs").mkdir(parents=True)
     (place / "refs" / "main").write_text(revision)
     (place / "snapshots" / revision).mkdir(parents=True)
@@ -147,6 +147,34 @@ def test_a_download_asks_for_what_is_needed(
                                  "licence": "CC-BY-NC-4.0"}  # fmt: skip
 
 
+def test_two_folders_of_a_space(saved: Make, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts in folders of one space, with a pickle beside the components: each is asked for alone, at one revision."""
+    one = Part("one", "spaces/someone/demo", "MIT", "its README", "one", True, "ckpt/one", ("s.pth",))
+    two = replace(one, name="two", folder="two", inside="ckpt/two")
+    card = replace(CARD, parts=(one, two))
+    snapshot = in_cache(cache, "someone/demo", kind="spaces")
+    first = saved(at=snapshot / "ckpt" / "one")
+    places = Places(pickles=True, download=True, revision="a" * 40)
+    assert [found.folder for found in locate(card, places)] == [None, None]  # the first lacks its pickle
+    (first / "s.pth").write_bytes(b"0" * 9)
+    found = locate(card, places)
+    assert [(f.folder, f.revision, f.size) for f in found] == [(first, "a" * 40, 109), (None, "a" * 40, None)]
+    asked = []
+
+    def snapshot_download(repository: str, **options: object) -> str:
+        asked.append((repository, options))
+        (saved(at=snapshot / "ckpt" / "two") / "s.pth").write_bytes(b"0")
+        return str(snapshot)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    weights = obtain(card, found, places)
+    assert weights["two"] == snapshot / "ckpt" / "two"
+    assert [entry["revision"] for entry in weights.record] == ["a" * 40] * 2
+    ((repository, options),) = asked
+    assert (repository, options["repo_type"], options["revision"]) == ("someone/demo", "space", "a" * 40)
+    assert {"ckpt/two/*.safetensors", "ckpt/two/s.pth"} < set(options["allow_patterns"])
+
+
 def test_a_download_that_fails_is_one_sentence(cache: Path) -> None:
     places = Places(download=True)
     with pytest.raises(InputError, match=r"someone/model cannot be downloaded \(.*\): check the network, or take it"):
@@ -225,6 +253,7 @@ def test_sizes_on_the_hub(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = SimpleNamespace(siblings=[SimpleNamespace(rfilename=name, size=size) for name, size in files])
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda self, *given, **more: answer)
     assert hub.size_on_hub("someone/model", None) == 7
+    assert hub.size_on_hub("someone/model", None, "unet", ("a.bin",)) == 10
     answer.siblings = [file for file in answer.siblings if file.rfilename.endswith(".bin")]
     assert hub.size_on_hub("someone/model", None) == 5
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda self, *given, **more: 1 / 0)
