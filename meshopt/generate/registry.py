@@ -14,6 +14,8 @@ from meshopt.errors import InputError
 from meshopt.generate import estimators, models
 from meshopt.generate.adapters import NormalModel, ViewModel
 
+INDEX = "model_index.json"
+
 
 def view_models() -> dict[str, ViewModel]:
     """The multi-view models, by name."""
@@ -34,17 +36,21 @@ def _adapters(package: Any) -> dict[str, Any]:
 def choose(word: str, known: Mapping[str, Any], flag: str = "--model") -> tuple[Any, Path | None]:
     """A model by its name, or by a folder of its weights (given back, too). Raises InputError with what there is.
 
-    A folder is told by the class in its model_index.json.
+    A folder is told by the class in its model_index.json, or in that of the model's first part inside it.
     """
     if word.strip().lower() in known:
         return known[word.strip().lower()], None
     folder = Path(word).expanduser()
     names = ", ".join(known) or "none"
     if folder.is_dir():
+        for model in known.values():
+            first = _first(model)
+            if first and (folder / first / INDEX).is_file() and _kind(folder / first, flag) in model.card.kinds:
+                return model, folder
         kind = _kind(folder, flag)
         for model in known.values():
             if kind in model.card.kinds:
-                return model, folder
+                return model, folder.parent if folder.name == _first(model) else folder
         kinds = ", ".join(name for model in known.values() for name in model.card.kinds)
         raise InputError(
             f"{flag} {word}: its model_index.json names the class {kind}, which no model here has ({kinds}); where it "
@@ -55,8 +61,13 @@ def choose(word: str, known: Mapping[str, Any], flag: str = "--model") -> tuple[
     raise InputError(f"{flag} {word!r} is no model and no folder{hint}: expected {names}, or a folder of weights.")
 
 
+def _first(model: Any) -> str:
+    """Where the first part lies in a local folder of the whole model."""
+    return next((part.folder for part in model.card.parts), "")
+
+
 def _kind(folder: Path, flag: str) -> str:
-    path = folder / "model_index.json"
+    path = folder / INDEX
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))["_class_name"])
     except FileNotFoundError:
