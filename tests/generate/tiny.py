@@ -55,10 +55,10 @@ def image_processor(size: int = 32) -> CLIPImageProcessor:
     return CLIPImageProcessor(size={"height": size, "width": size}, do_center_crop=False)
 
 
-def vae(levels: int = 2) -> AutoencoderKL:
+def vae(levels: int = 2, width: int = 8) -> AutoencoderKL:
     """Pictures to latents of 1 / 2^(levels - 1) of their size."""
     return AutoencoderKL(
-        block_out_channels=(8,) * (levels - 1) + (16,), latent_channels=4, norm_num_groups=4,
+        block_out_channels=(width,) * (levels - 1) + (2 * width,), latent_channels=4, norm_num_groups=4,
         down_block_types=("DownEncoderBlock2D",) * levels, up_block_types=("UpDecoderBlock2D",) * levels,
     )  # fmt: skip
 
@@ -112,6 +112,42 @@ def wonder3d(folder: Path, seed: int = 0) -> Path:
         "vae": ["diffusers", "AutoencoderKL"],
     }
     (folder / "model_index.json").write_text(json.dumps(index))
+    return folder
+
+
+def unique3d(folder: Path, seed: int = 0) -> Path:
+    """Unique3D's two folders, as they are published: beside the components a pickle with all of each model."""
+    from diffusers.models.attention_processor import Attention
+
+    torch.manual_seed(seed)
+    beta = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
+    views, normals = folder / "img2mvimg", folder / "image2normal"
+    plain, drawing, reference = unet(8, num_class_embeds=8), unet(), unet()
+    state = drawing.state_dict() | {f"ref_unet.{key}": value for key, value in reference.state_dict().items()}
+    for name, module in drawing.named_modules():
+        if name.endswith("attn1"):
+            cross = Attention(module.query_dim, heads=8, dim_head=module.query_dim // 8, bias=True).state_dict()
+            state |= {f"{name}.processor.crosspond_attention.{key}": value for key, value in cross.items()}
+    for part, model, tensors, kind, scheduler in (
+        (views, plain, plain.state_dict(), "StableDiffusionImage2MVCustomPipeline", DDIMScheduler),
+        (normals, drawing, state, "StableDiffusionImageCustomPipeline", EulerAncestralDiscreteScheduler),
+    ):
+        vae(6, 4).save_pretrained(part / "vae")  # 512 pixels are few latents: quick
+        image_encoder().save_pretrained(part / "image_encoder")
+        image_processor().save_pretrained(part / "feature_extractor")
+        scheduler(**beta).save_pretrained(part / "scheduler")
+        model.save_pretrained(part / "unet")
+        torch.save(tensors, part / "unet_state_dict.pth")
+        index = {
+            "_class_name": kind,
+            "feature_extractor": ["transformers", "CLIPImageProcessor"],
+            "image_encoder": ["transformers", "CLIPVisionModelWithProjection"],
+            "safety_checker": [None, None],
+            "scheduler": ["diffusers", scheduler.__name__],
+            "unet": ["diffusers", "UNet2DConditionModel"],
+            "vae": ["diffusers", "AutoencoderKL"],
+        }
+        (part / "model_index.json").write_text(json.dumps(index))
     return folder
 
 
