@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -49,6 +50,7 @@ class Rendered:
     rig: str = "wonder3d"
     size: int = 128
     with_normals: bool = True
+    around: float = -1.0  # the stored vectors' components where nothing is, if that is not grey
     framing: Framing = FRAMING
     card: Card = CARD
     given: list[tuple[Framed, Request]] = field(default_factory=list)
@@ -72,7 +74,7 @@ class Rendered:
         rgb, normals, alpha = (np.stack(x) for x in zip(*(drawn(c, self.size) for c in cameras), strict=True))
         turn = frame_to_world(cameras, rig.normal_frame)
         stored = np.einsum("vij,vhwi->vhwj", turn, normals)  # the inverse of a rotation is its transpose
-        background = 0.0 if rig.written.nothing == "grey" else -1.0
+        background = 0.0 if rig.written.nothing == "grey" else self.around
         cover = alpha[..., None]
         stored = stored * cover + background * (1 - cover)
         colours = (rgb - output) * cover + (1 - cover)
@@ -95,6 +97,23 @@ def picture(tmp_path: Path) -> Path:
     path = tmp_path / "picture.png"
     Image.fromarray(np.round(image * 255).astype(np.uint8)).save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def attention() -> Callable[[Any, torch.Tensor, torch.Tensor], torch.Tensor]:
+    """A slow twin of a layer's attention: one head at a time, softmax(q . k / sqrt(d)) v."""
+
+    def attend(layer: Any, queries: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+        q, k, v = layer.to_q(queries), layer.to_k(others), layer.to_v(others)
+        size = q.shape[-1] // layer.heads
+        heads = []
+        for h in range(layer.heads):
+            part = slice(h * size, (h + 1) * size)
+            weight = torch.softmax(q[:, part] @ k[:, part].T / math.sqrt(size), dim=-1)
+            heads.append(weight @ v[:, part])
+        return layer.to_out[0](torch.cat(heads, dim=-1))
+
+    return attend
 
 
 @pytest.fixture(scope="session")

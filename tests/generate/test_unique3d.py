@@ -75,10 +75,10 @@ def masked(layer: Any, queries: torch.Tensor, keys: torch.Tensor, allowed: torch
 
 
 def test_each_view_sees_all_views(tiny: Any) -> None:
-    from meshopt.generate.pipelines.multiview import MultiviewBlock, with_views
+    from meshopt.generate.pipelines.multiview import VIEWS_ALONE, MultiviewBlock, with_views
 
     torch.manual_seed(0)
-    unet = with_views(tiny.unet(8), 4, joint=False).double()
+    unet = with_views(tiny.unet(8), 4, VIEWS_ALONE).double()
     block = next(module for module in unet.modules() if isinstance(module, MultiviewBlock))
     tokens = torch.randn(8, 5, block.norm1.normalized_shape[0], dtype=torch.float64)  # 2 entries x 4 views
     words = torch.randn(8, 2, tiny.WIDTH, dtype=torch.float64)

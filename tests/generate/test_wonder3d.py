@@ -47,19 +47,7 @@ def draw(pipeline: Any, guidance: float = 1.0, seed: int = 0, steps: int = 2) ->
     return pipeline(image, steps=steps, guidance=guidance, eta=1.0, generator=generator)
 
 
-def attention(layer: Any, queries: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-    """One query at a time, one head at a time: softmax(q . k / sqrt(d)) v."""
-    q, k, v = layer.to_q(queries), layer.to_k(others), layer.to_v(others)
-    size = q.shape[-1] // layer.heads
-    heads = []
-    for h in range(layer.heads):
-        part = slice(h * size, (h + 1) * size)
-        weight = torch.softmax(q[:, part] @ k[:, part].T / math.sqrt(size), dim=-1)
-        heads.append(weight @ v[:, part])
-    return layer.to_out[0](torch.cat(heads, dim=-1))
-
-
-def test_a_block_is_what_the_paper_says(tiny: Any) -> None:
+def test_a_block_is_what_the_paper_says(tiny: Any, attention: Made) -> None:
     """Each view sees the keys of all views of its domain and entry; then those of its own view in both domains."""
     from meshopt.generate.pipelines.multiview import MultiviewBlock, with_views
 
@@ -67,7 +55,7 @@ def test_a_block_is_what_the_paper_says(tiny: Any) -> None:
     unet = with_views(tiny.unet(8), 3).double()
     block = next(module for module in unet.modules() if isinstance(module, MultiviewBlock))
     width = block.norm1.normalized_shape[0]
-    tokens = torch.randn(12, 5, width, dtype=torch.float64)  # 2 domains x 2 entries x 3 views
+    tokens = torch.randn(12, 4, width, dtype=torch.float64)  # 2 domains x 2 entries x 3 views
     words = torch.randn(12, 2, tiny.WIDTH, dtype=torch.float64)
     with torch.no_grad():
         found = block(tokens, encoder_hidden_states=words)
@@ -89,13 +77,13 @@ def test_a_block_is_what_the_paper_says(tiny: Any) -> None:
 
 def test_guidance_pairs_normals_with_colours(pipeline: Any) -> None:
     """With guidance, the halves of the batch stay the domains; guidance of almost 1 is almost none."""
-    from meshopt.generate.pipelines.wonder3d import _separated, _with_empty
+    from meshopt.generate.pipelines import joint
 
     rows = torch.arange(12.0)[:, None]
-    doubled = _with_empty(rows, empty=False)
+    doubled = joint.doubled(rows, empty=False)
     assert doubled[:, 0].tolist() == [*range(6), *range(6), *range(6, 12), *range(6, 12)]
-    assert [half[:, 0].tolist() for half in _separated(doubled)] == [list(range(12))] * 2
-    empty = _with_empty(rows + 1, empty=True)
+    assert [half[:, 0].tolist() for half in joint.separated(doubled)] == [list(range(12))] * 2
+    empty = joint.doubled(rows + 1, empty=True)
     assert (empty[:6] == 0).all()
     assert (empty[12:18] == 0).all()
     near, far = draw(pipeline, 1.0001), draw(pipeline, 3.0)

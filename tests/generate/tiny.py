@@ -72,6 +72,14 @@ def unet(in_channels: int = 4, **more: Any) -> UNet2DConditionModel:
     )  # fmt: skip
 
 
+def as_published(path: Path, **more: Any) -> None:
+    """Rewrites the config of a denoising model of six views, as Wonder3D's and Era3D's classes save it."""
+    text = path.read_text().replace("AttnDownBlock2D", "AttnDownBlockMV2D").replace("AttnUpBlock2D", "AttnUpBlockMV2D")
+    config = json.loads(text.replace("MidBlock2D", "MidBlockMV2D"))
+    config |= {"_class_name": "UNetMV2DConditionModel", "num_views": 6, "cd_attention_last": False}
+    path.write_text(json.dumps(config | {"multiview_attention": True} | more))
+
+
 def marigold(folder: Path, seed: int = 0) -> Path:
     """A MarigoldNormalsPipeline."""
     from diffusers import MarigoldNormalsPipeline
@@ -93,10 +101,8 @@ def wonder3d(folder: Path, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     denoising = with_views(unet(8, class_embed_type="projection", projection_class_embeddings_input_dim=10), 6)
     denoising.save_pretrained(folder / "unet")
-    config = json.loads((folder / "unet" / "config.json").read_text())
-    config |= {"_class_name": "UNetMV2DConditionModel", "num_views": 6, "cd_attention_mid": True}
-    config |= {"cd_attention_last": False, "multiview_attention": True, "sparse_mv_attention": False}
-    (folder / "unet" / "config.json").write_text(json.dumps(config | {"mvcd_attention": False}))
+    more = {"cd_attention_mid": True, "sparse_mv_attention": False, "mvcd_attention": False}
+    as_published(folder / "unet" / "config.json", **more)
     vae(4).save_pretrained(folder / "vae")
     image_encoder().save_pretrained(folder / "image_encoder")
     image_processor().save_pretrained(folder / "feature_extractor")

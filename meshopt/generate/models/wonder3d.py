@@ -33,7 +33,7 @@ MAIN = Part(
     "https://huggingface.co/flamehaze1115/wonder3d-v1.0, model card",
     pickled=True,
 )
-VIEWS, ETA = 6, 1.0
+ETA = 1.0
 
 
 class Wonder3D:
@@ -74,11 +74,16 @@ class Wonder3D:
 
     def decode(self, output: Any) -> GeneratedViews:
         """The six views."""
-        pictures = np.ascontiguousarray(np.asarray(output, np.float32).transpose(0, 2, 3, 1))
-        if not np.isfinite(pictures).all():
-            raise InputError("the model gave NaN: --dtype float16 is too coarse for it, --dtype float32 is not.")
-        normals, colours = pictures[:VIEWS], pictures[VIEWS:]
-        return GeneratedViews(load_rig(self.rig), colours, 2 * normals - 1, "front")
+        return normals_and_colours(output, self.rig)
+
+
+def normals_and_colours(output: Any, rig: str) -> GeneratedViews:
+    """The views in twelve pictures [12, 3, H, W] in [0, 1], normals in the front camera's frame before the colours."""
+    pictures = np.ascontiguousarray(np.asarray(output, np.float32).transpose(0, 2, 3, 1))
+    if not np.isfinite(pictures).all():
+        raise InputError("the model gave NaN: --dtype float16 is too coarse for it, --dtype float32 is not.")
+    normals, colours = np.split(pictures, 2)
+    return GeneratedViews(load_rig(rig), colours, 2 * normals - 1, "front")
 
 
 ADAPTER = Wonder3D()

@@ -25,7 +25,7 @@ from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 
 from meshopt.errors import InputError
 from meshopt.generate.folders import file_of
-from meshopt.generate.pipelines.multiview import with_views
+from meshopt.generate.pipelines.multiview import VIEWS_ALONE, with_views
 from meshopt.generate.pipelines.reference import ReferencedUNet
 
 VIEWS = 4
@@ -42,7 +42,7 @@ class ViewsUNet(ModelMixin):
 
     def __init__(self, unet: UNet) -> None:
         super().__init__()
-        self.unet = with_views(unet, VIEWS, joint=False)
+        self.unet = with_views(unet, VIEWS, VIEWS_ALONE)
 
     def forward(self, sample: Tensor, time: Tensor, embedding: Tensor, given: Tensor) -> Tensor:
         """The noise in latents [B, 4, h, w] at a time, by embeddings [B, T, C] and latents of the given pictures."""
