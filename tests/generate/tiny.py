@@ -157,6 +157,51 @@ def unique3d(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+def era3d(folder: Path, seed: int = 0, estimates: bool = True) -> Path:
+    """Era3D's components, saved as the published weights are; `estimates`: the denoising model estimates a camera."""
+    from diffusers import DDPMScheduler
+    from diffusers.pipelines.stable_diffusion import StableUnCLIPImageNormalizer
+
+    from meshopt.generate.pipelines.era3d import build
+
+    torch.manual_seed(seed)
+    said = {"regress_elevation": estimates, "regress_focal_length": estimates, "num_regress_blocks": 3}
+    plain = unet(8, class_embed_type="projection", projection_class_embeddings_input_dim=2 * WIDTH)
+    build({**plain.config, **said}).save_pretrained(folder / "unet")
+    more = {"cd_attention_mid": False, "mvcd_attention": True, "selfattn_block": "self_rowwise", **said}
+    as_published(folder / "unet" / "config.json", **more)
+    vae(4).save_pretrained(folder / "vae")
+    text_encoder().save_pretrained(folder / "text_encoder")
+    tokenizer(folder / "w").save_pretrained(folder / "tokenizer")
+    image_encoder().save_pretrained(folder / "image_encoder")
+    image_processor().save_pretrained(folder / "feature_extractor")
+    normalizer = StableUnCLIPImageNormalizer(WIDTH)
+    torch.nn.init.normal_(normalizer.mean)
+    torch.nn.init.uniform_(normalizer.std, 0.5, 2)
+    normalizer.save_pretrained(folder / "image_normalizer")
+    DDPMScheduler(beta_schedule="squaredcos_cap_v2").save_pretrained(folder / "image_noising_scheduler")
+    scheduler = DDIMScheduler(
+        beta_start=0.00085, beta_end=0.012, clip_sample=False, prediction_type="v_prediction", steps_offset=1,
+        set_alpha_to_one=False,
+    )  # fmt: skip
+    scheduler.save_pretrained(folder / "scheduler")
+    index = {
+        "_class_name": "StableUnCLIPImg2ImgPipeline",
+        "feature_extractor": ["transformers", "CLIPImageProcessor"],
+        "image_encoder": ["transformers", "CLIPVisionModelWithProjection"],
+        "image_noising_scheduler": ["diffusers", "DDPMScheduler"],
+        "image_normalizer": ["stable_diffusion", "StableUnCLIPImageNormalizer"],
+        "num_views": 6,
+        "scheduler": ["diffusers", "DDIMScheduler"],
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "tokenizer": ["transformers", "CLIPTokenizer"],
+        "unet": ["mvdiffusion.models.unet_mv2d_condition", "UNetMV2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    }
+    (folder / "model_index.json").write_text(json.dumps(index))
+    return folder
+
+
 def upscaler(folder: Path, seed: int = 0) -> Path:
     """A StableDiffusionUpscalePipeline, four times."""
     from diffusers import DDPMScheduler, StableDiffusionUpscalePipeline

@@ -79,8 +79,10 @@ class MultiviewBlock(nn.Module):
 def attend(
     attention: Attention, tokens: torch.Tensor, axes: tuple[int, ...], batch: tuple[int, int, int]
 ) -> torch.Tensor:
-    """Self-attention of tokens [B, T, C] over some axes; `batch`: domains, entries, views. That all queries of a group meet all of its keys is attention
-    over one row."""
+    """Self-attention of tokens [B, T, C] over some axes; `batch`: domains, entries, views.
+
+    That all queries of a group meet all of its keys is attention over one row.
+    """
     side = math.isqrt(tokens.shape[1])
     grid = tokens.reshape(*batch, side, side, tokens.shape[-1])
     kept = [axis for axis in range(CHANNEL) if axis not in axes]
