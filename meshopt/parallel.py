@@ -50,21 +50,46 @@ def limit(count: int) -> Iterator[None]:
         _limit.reset(token)
 
 
+class _Torch(threading.local):
+    """How many of the contexts that this thread is in want torch to have one thread."""
+
+    depth = 0
+
+
+class _TorchUsers:
+    """The threads that are in such contexts, and how many threads torch had before the first of them."""
+
+    def __init__(self) -> None:
+        self.lock, self.count, self.before = threading.Lock(), 0, 1
+
+
+_torch, _users = _Torch(), _TorchUsers()
+
+
 @contextmanager
 def single_torch() -> Iterator[None]:
-    """Within this context torch computes on the calling thread alone; afterwards as before.
+    """Within this context torch computes on the calling thread alone; afterwards as before. From several threads, too.
 
     Our kernels use the cores. torch's own threads would compete with them, waiting actively between its many short
     operations (six times the time has been seen on two cores), and would make sums depend on their number.
     """
     import torch
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    if not _torch.depth:
+        with _users.lock:
+            if not _users.count:
+                _users.before = torch.get_num_threads()
+            _users.count += 1
+            torch.set_num_threads(1)  # which torch keeps for each thread, so that those that leave disturb no others
+    _torch.depth += 1
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        _torch.depth -= 1
+        if not _torch.depth:
+            with _users.lock:
+                _users.count -= 1
+                torch.set_num_threads(_users.before)
 
 
 def run(function: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]) -> list[Result]:
@@ -152,7 +177,7 @@ def _executor() -> ThreadPoolExecutor:
 def _forget() -> None:
     """A forked child has none of its parent's threads."""
     global _pool, _lock
-    _pool, _lock = None, threading.Lock()
+    _pool, _lock, _users.lock = None, threading.Lock(), threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):

@@ -278,7 +278,7 @@ def _color_loss(problem: _Problem, x: Tensor, faces: Tensor) -> Float[Tensor, ""
 
 def _seen(pixels: Float[Tensor, "V F"], faces: Int[Tensor, "F 3"], count: int) -> Bool[Tensor, "N"]:
     """Which vertices belong to a face that some pixel shows."""
-    seen = torch.zeros(count, device=faces.device)
+    seen = pixels.new_zeros(count)
     shown = (pixels > 0).any(0).to(seen)
     for corner in range(3):
         seen = seen.index_add(0, faces[:, corner].long(), shown)

@@ -69,7 +69,7 @@ def edge_lengths(
     known = torch.stack([bent.nan_to_num(0.0), (~bent.isnan()).to(bent)], 1)
     told = sums_over_pixels(face, known, len(faces)).sum(0)[:, :2]
     of_faces = torch.cat([told, face_cross(vertices, faces).norm(dim=-1)[:, None]], 1)
-    sums = torch.zeros(len(vertices), 3, device=vertices.device)
+    sums = vertices.new_zeros(len(vertices), 3)
     for corner in range(3):
         sums = sums.index_add(0, faces[:, corner].long(), of_faces)
     total, count, area = sums.unbind(1)

@@ -80,13 +80,13 @@ def test_each_view_sees_all_views(tiny: Any) -> None:
     torch.manual_seed(0)
     unet = with_views(tiny.unet(8), 4, VIEWS_ALONE).double()
     block = next(module for module in unet.modules() if isinstance(module, MultiviewBlock))
-    tokens = torch.randn(8, 5, block.norm1.normalized_shape[0], dtype=torch.float64)  # 2 entries x 4 views
+    tokens = torch.randn(8, 4, block.norm1.normalized_shape[0], dtype=torch.float64)  # 2 entries x 4 views
     words = torch.randn(8, 2, tiny.WIDTH, dtype=torch.float64)
-    entry = torch.arange(40) // 20
+    entry = torch.arange(32) // 16
     with torch.no_grad():
         normed = block.norm1(tokens).flatten(0, 1)
         x = tokens + masked(block.attn1, normed, normed, entry[:, None] == entry).view_as(tokens)
-        own = torch.arange(40)[:, None] // 5 == torch.arange(16) // 2  # each view has two words
+        own = torch.arange(32)[:, None] // 4 == torch.arange(16) // 2  # each view has two words
         x = x + masked(block.attn2, block.norm2(x).flatten(0, 1), words.flatten(0, 1), own).view_as(x)
         x = x + block.ff(block.norm3(x))
         torch.testing.assert_close(block(tokens, encoder_hidden_states=words), x)
