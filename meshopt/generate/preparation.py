@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 from meshopt import matting
 from meshopt.cutout import mask_from_rembg
 from meshopt.errors import InputError
-from meshopt.io.images import COLOUR_SUFFIXES, Picture, read_image
+from meshopt.io.images import COLOUR_SUFFIXES, Picture, read_image, to_bytes
 
 MATTINGS = ("auto", "alpha", "background", "rembg", "none")
 SEEN = 0.05  # coverage from which on a pixel counts as the object's
@@ -157,4 +157,4 @@ def _resampled(
 
 def as_bytes(framed: Framed) -> np.ndarray:
     """The picture as 8-bit sRGB, rounded."""
-    return np.floor(framed.rgb * 255 + 0.5).astype(np.uint8)
+    return to_bytes(framed.rgb)

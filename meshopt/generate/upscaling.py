@@ -19,6 +19,7 @@ from meshopt.generate import folders
 from meshopt.generate.adapters import GeneratedViews
 from meshopt.generate.libraries import loading, require_diffusers
 from meshopt.generate.runtime import Runtime
+from meshopt.io.images import to_bytes
 
 FACTORS = (1, 8)
 KINDS = ("StableDiffusionUpscalePipeline", "StableDiffusionLatentUpscalePipeline")
@@ -146,7 +147,7 @@ def _of_diffusers(path: Path, runtime: Runtime, seed: int) -> Enlarge:
     runtime.place(pipeline)
 
     def enlarge(picture: Picture) -> np.ndarray:
-        image = Pillow.fromarray(np.floor(np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8))
+        image = Pillow.fromarray(to_bytes(picture))
         return pipeline("", image=image, generator=runtime.generator(seed), output_type="np").images[0]
 
     return enlarge

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from PIL import Image as Pillow
 from PIL import ImageOps, UnidentifiedImageError
 from scipy import sparse
@@ -178,6 +178,11 @@ def _split_alpha(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         return values, None
     alpha = np.clip(np.ascontiguousarray(values[..., 3]), 0, 1)
     return np.ascontiguousarray(values[..., :3]), None if bool((alpha == 1).all()) else alpha
+
+
+def to_bytes(values: Float[np.ndarray, "*S"]) -> UInt8[np.ndarray, "*S"]:
+    """[0, 1] to 8 bits, rounded; what lies beyond is clipped."""
+    return np.floor(np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def resample(image: Float[np.ndarray, "H W *C"], height: int, width: int) -> Float[np.ndarray, "h w *C"]:

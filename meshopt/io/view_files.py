@@ -18,7 +18,7 @@ from meshopt.errors import InputError
 from meshopt.frames import Frame
 from meshopt.frames.encoding import frame_to_world, to_colours
 from meshopt.io.camera_files import CameraFile, encode_cameras
-from meshopt.io.images import SUFFIXES
+from meshopt.io.images import SUFFIXES, to_bytes
 from meshopt.io.png import encode_png
 from meshopt.rigs import Rig
 
@@ -153,9 +153,9 @@ def colour_image(
 ) -> UInt8[np.ndarray, "H W C"]:
     """sRGB before a grey of that value; with None straight alpha, white where it is 0."""
     if background is not None:
-        return _bytes(rgb * alpha[..., None] + background / 255 * (1 - alpha[..., None]))
+        return to_bytes(rgb * alpha[..., None] + background / 255 * (1 - alpha[..., None]))
     covered = alpha[..., None] > 0
-    return np.concatenate([np.where(covered, _bytes(rgb), np.uint8(_AROUND)), _bytes(alpha)[..., None]], axis=-1)
+    return np.concatenate([np.where(covered, to_bytes(rgb), np.uint8(_AROUND)), to_bytes(alpha)[..., None]], axis=-1)
 
 
 def normal_image(
@@ -174,7 +174,7 @@ def vector_image(
     if alpha is None:
         return colours
     colours = np.where(alpha[..., None] > 0, colours, np.uint8(128 if grey else 0))
-    return np.concatenate([colours, _bytes(alpha)[..., None]], axis=-1)
+    return np.concatenate([colours, to_bytes(alpha)[..., None]], axis=-1)
 
 
 def older_files(folder: Path) -> list[str]:
@@ -190,7 +190,7 @@ def older_files(folder: Path) -> list[str]:
 
 def mask_image(alpha: Float[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:
     """Coverage, 255 for a pixel that is covered wholly."""
-    return _bytes(alpha)
+    return to_bytes(alpha)
 
 
 def sheet_of(tiles: Sequence[Shaped[np.ndarray, "h w *C"]], files: ViewFiles) -> Shaped[np.ndarray, "H W *C"]:
@@ -210,8 +210,3 @@ def encode_picture(image: Shaped[np.ndarray, "H W *C"]) -> bytes:
     stream = io.BytesIO()
     np.save(stream, np.ascontiguousarray(image, "<f4"))
     return stream.getvalue()
-
-
-def _bytes(values: Float[np.ndarray, "*S"]) -> UInt8[np.ndarray, "*S"]:
-    """[0, 1] to 8 bits, rounded."""
-    return np.floor(np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)

@@ -11,6 +11,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, features
 
 from meshopt import parallel
+from meshopt.io.images import to_bytes
 from meshopt.report.page.document import data_uri
 
 QUALITY, METHOD = 82, 2  # of WebP: what looks like the original; quick
@@ -36,7 +37,7 @@ def with_cover(
         image[..., :3] *= cover
         image = smaller(image, side)
         image[..., :3] /= np.maximum(image[..., 3:], 1e-4)
-    return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return to_bytes(image)
 
 
 def smaller(image: np.ndarray, side: int) -> np.ndarray:
