@@ -17,6 +17,7 @@ from PIL import Image as Pillow
 from torch import Tensor
 
 from meshopt.errors import InputError
+from meshopt.generate.pipelines.tensors import fill, read_tensors
 
 VIEWS = 6
 COUNT = 2 * VIEWS  # pictures: normals, then colours
@@ -113,20 +114,5 @@ def load_unet(
             raise InputError(f"{path} says {key}: {found}, expected {value}: another model's weights.")
     with torch.device("meta"):
         unet = build({k: v for k, v in config.items() if not k.startswith("_")})
-    result = unet.load_state_dict(_tensors(folder, pickles), strict=False, assign=True)
-    if result.missing_keys or result.unexpected_keys:
-        some = ", ".join([*result.missing_keys, *result.unexpected_keys][:2])
-        raise InputError(
-            f"{folder}: its weights are not those of its config ({len(result.missing_keys)} are missing and "
-            f"{len(result.unexpected_keys)} left over, such as {some})."
-        )
+    fill(unet, read_tensors(folder, pickles), folder)
     return unet.to(dtype).eval().requires_grad_(False)
-
-
-def _tensors(folder: Path, pickles: bool) -> dict[str, Tensor]:
-    safe = folder / "diffusion_pytorch_model.safetensors"
-    if safe.is_file() or not pickles:
-        from safetensors.torch import load_file
-
-        return load_file(safe)
-    return torch.load(folder / "diffusion_pytorch_model.bin", map_location="cpu", weights_only=True)
