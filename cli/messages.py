@@ -6,17 +6,20 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Iterator
-from typing import Any
-
-from rich.console import Console
+from typing import TYPE_CHECKING, Any
 
 from meshopt.errors import MeshoptWarning
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 PLAIN_WIDTH = 120  # columns where there is no terminal
 
 
 def consoles(quiet: bool) -> tuple[Console, Console]:
     """Standard output, which --quiet closes, and standard error."""
+    from rich.console import Console  # here, so that what needs no console starts without it
+
     out, err = Console(quiet=quiet), Console(stderr=True)
     for console in (out, err):
         if not console.is_terminal:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .generate import say, steps_shown
+from .generate import steps_shown
+from .messages import consoles, line, messages
 from .options import loudness_options, output_options
 from .weights import places_of, runtime_of, runtime_options, show_models, show_weights, weights_options
 
@@ -51,8 +52,6 @@ def normals(views: str, model: str, output: str, overwrite: bool, dry_run: bool,
     Writes the views with their normals into another folder, which `meshopt reconstruct --views` reads, and says whether
     the normals fit together, as `meshopt check` does.
     """
-    from .messages import consoles, messages
-
     began = time.monotonic()
     out, err = consoles(quiet)
     with messages(err, verbose):
@@ -66,17 +65,17 @@ def normals(views: str, model: str, output: str, overwrite: bool, dry_run: bool,
         loaded = _views(views, flags)
         check_output(output, loaded, overwrite)
         for note in loaded.notes:
-            say(out, note[0].upper() + note[1:])
+            line(out, note[0].upper() + note[1:])
         if dry_run:
-            say(out, f"{len(loaded)} views would be seen, {options.request(chosen.card).steps} steps each, and written "
-                     f"to {output}. Nothing was loaded.")  # fmt: skip
+            line(out, f"{len(loaded)} views would be seen, {options.request(chosen.card).steps} steps each, and "
+                      f"written to {output}. Nothing was loaded.")  # fmt: skip
             return
         done = _compute(chosen, loaded, places, options, err, quiet)
         write_estimated(done, chosen, options, output, overwrite)
-        say(out, f"Wrote {len(loaded)} views and normals to {output} in {time.monotonic() - began:.1f} s.")
+        line(out, f"Wrote {len(loaded)} views and normals to {output} in {time.monotonic() - began:.1f} s.")
         if check:
             _check(output, out, err, quiet)
-        say(out, f"Next: meshopt reconstruct --views {output} -o ...")
+        line(out, f"Next: meshopt reconstruct --views {output} -o ...")
 
 
 def _views(folder: str, flags: dict[str, Any]) -> ViewSet:
