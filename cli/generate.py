@@ -1,4 +1,4 @@
-"""`meshopt generate`: one picture in, a folder of views and their normals out."""
+"""`meshopt generate`: one picture, or a text, in, a folder of views and their normals out."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import click
 
 from meshopt.errors import InputError
 
+from .messages import consoles, line, messages
 from .options import loudness_options, output_options
 from .weights import places_of, runtime_of, runtime_options, show_models, show_weights, weights_options
 
@@ -37,15 +38,16 @@ def _list(context: click.Context, parameter: click.Parameter, value: bool) -> No
 
 
 @click.command()
-@click.argument("image", metavar="IMAGE")
+@click.argument("image", required=False, metavar="[IMAGE]")
 @click.option("--model", required=True, metavar="NAME|DIR", help="A model, or the folder of its weights.")
 @click.option("--list", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="List the models.")
+@click.option("--prompt", default="", metavar="TEXT", help="What the views show, for models that read it.")
 @output_options
 @weights_options
 @click.option("--dry-run", is_flag=True, help="Say what would be loaded and done, and stop.")
 @click.option("--seed", type=int, default=0, metavar="N", help="Seed of the noise.  [default: 0]")
 @click.option("--steps", type=int, metavar="N", help="Denoising steps.  [default: the model's]")
-@click.option("--guidance", type=float, metavar="X", help="How strongly IMAGE guides.  [default: the model's]")
+@click.option("--guidance", type=float, metavar="X", help="How strongly IMAGE or TEXT guides.  [default: the model's]")
 @click.option("--matting", default="auto", metavar="HOW", help="auto, alpha, background, rembg, none.  [default: auto]")
 @click.option("--matting-model", metavar="FILE", help="Model name or local ONNX file for rembg.")
 @click.option("--fill", type=float, metavar="X", help="Share of the model's picture that the object fills.")
@@ -53,15 +55,13 @@ def _list(context: click.Context, parameter: click.Parameter, value: bool) -> No
 @click.option("--upscaler", metavar="FILE|DIR", help="ONNX file or diffusers' upscaler.  [default: Lanczos' filter]")
 @runtime_options
 @loudness_options
-def generate(image: str, model: str, output: str, overwrite: bool, dry_run: bool, quiet: bool, verbose: int,
+def generate(image: str | None, model: str, output: str, overwrite: bool, dry_run: bool, quiet: bool, verbose: int,
              **flags: Any) -> None:  # fmt: skip
-    """Generate views and normals of the object in IMAGE.
+    """Generate views and normals of the object in IMAGE, or of what a TEXT says.
 
     Writes a folder that `meshopt reconstruct --views DIR` reads. Nothing is downloaded without --download, and no code
     of a model's authors runs without --trust-remote-code.
     """
-    from .messages import consoles, messages
-
     began = time.monotonic()
     out, err = consoles(quiet)
     with messages(err, verbose):
@@ -81,13 +81,13 @@ def _options(flags: dict[str, Any]) -> GenerateOptions:
     from meshopt.generate.stage import GenerateOptions
     from meshopt.generate.upscaling import UpscaleOptions
 
-    names = ("seed", "steps", "guidance", "fill", "matting", "matting_model")
+    names = ("seed", "steps", "guidance", "fill", "matting", "matting_model", "prompt")
     larger = UpscaleOptions(flags["upscale"], flags["upscaler"])
     return GenerateOptions(**{name: flags[name] for name in names}, upscale=larger, runtime=runtime_of(flags))
 
 
-def _compute(model: ViewModel, image: str, places: Places, options: GenerateOptions, output: str, overwrite: bool,
-             err: Console, quiet: bool) -> Generated:  # fmt: skip
+def _compute(model: ViewModel, image: str | None, places: Places, options: GenerateOptions, output: str,
+             overwrite: bool, err: Console, quiet: bool) -> Generated:  # fmt: skip
     from meshopt.generate.stage import generate
 
     with steps_shown(err, quiet) as on_step:
@@ -103,7 +103,7 @@ def views_of(
     Normals that it does not make are estimated. Raises InputError where no model is configured.
     """
     from meshopt.generate.registry import choose, view_models
-    from meshopt.generate.stage import GenerateOptions
+    from meshopt.generate.stage import GenerateOptions, check_input
     from meshopt.generate.upscaling import UpscaleOptions
 
     wanted = config.generate
@@ -119,14 +119,15 @@ def views_of(
     larger = UpscaleOptions(wanted.upscale, wanted.upscaler)
     options = GenerateOptions(
         config.seed, wanted.steps, wanted.guidance, wanted.fill, wanted.matting, config.views.matting_model, larger,
-        _runtime(config),
+        _runtime(config), wanted.prompt,
     )  # fmt: skip
+    check_input(chosen, image, options)
     estimator = None if chosen.card.normals else _estimator(config, allowed, out)
     place = str(Path(output) / "views")
     done = _compute(chosen, image, places, options, place, overwrite, err, quiet)
     for note in done.notes:
-        say(out, note[0].upper() + note[1:])
-    say(out, f"Wrote {len(done.written.files.cameras)} generated views to {place}.")
+        line(out, note[0].upper() + note[1:])
+    line(out, f"Wrote {len(done.written.files.cameras)} generated views to {place}.")
     if estimator is not None:
         _estimate(place, estimator, config, out, err, quiet)
     return place
@@ -159,7 +160,7 @@ def _estimate(
     with steps_shown(err, quiet) as on_step:
         done = estimate(chosen, views, places, options, on_step)
     write_estimated(done, chosen, options, folder, True, {"generated": made})
-    say(out, f"Wrote their normals, estimated by {chosen.card.title}, to {folder}.")
+    line(out, f"Wrote their normals, estimated by {chosen.card.title}, to {folder}.")
 
 
 def _runtime(config: Config) -> RuntimeOptions:
@@ -188,35 +189,35 @@ def steps_shown(err: Console, quiet: bool) -> Iterator[OnStep]:
 
 
 def _show_plan(
-    out: Console, model: ViewModel, image: str, options: GenerateOptions, output: str, overwrite: bool
+    out: Console, model: ViewModel, image: str | None, options: GenerateOptions, output: str, overwrite: bool
 ) -> None:
     """What would be done, everything checked that needs no weights."""
     from meshopt.generate.adapters import rig_of
-    from meshopt.generate.stage import prepare
+    from meshopt.generate.stage import check_input, prepare
     from meshopt.generate.writing import check_output
 
+    check_input(model, image, options)
     check_output(output, rig_of(model), overwrite)
     options.upscale.check()
-    picture, source = prepare(model, image, options)
-    framing, request = picture.framing, options.request(model.card)
-    say(out, f"Picture: {framing.size} x {framing.size} pixels, of which the object takes {framing.fill:.0%}; "
-             f"mask from {source}.")  # fmt: skip
-    for note in picture.notes:
-        say(out, note[0].upper() + note[1:])
-    say(out, f"{request.steps} steps, guidance {request.guidance:g}, seed {request.seed}.")
-    say(out, f"{len(rig_of(model).views)} views of rig {model.rig} would be written to {output}. Nothing was loaded.")
+    request = options.request(model.card)
+    if image is not None:
+        picture, source = prepare(model, image, options)
+        framing = picture.framing
+        line(out, f"Picture: {framing.size} x {framing.size} pixels, of which the object takes {framing.fill:.0%}; "
+                  f"mask from {source}.")  # fmt: skip
+        for note in picture.notes:
+            line(out, note[0].upper() + note[1:])
+    if request.prompt:
+        line(out, f"Text: {request.prompt}")
+    line(out, f"{request.steps} steps, guidance {request.guidance:g}, seed {request.seed}.")
+    line(out, f"{len(rig_of(model).views)} views of rig {model.rig} would be written to {output}. Nothing was loaded.")
 
 
 def _show(out: Console, done: Generated, seconds: float) -> None:
     for note in done.notes:
-        say(out, note[0].upper() + note[1:])
+        line(out, note[0].upper() + note[1:])
     written = done.written
     kinds = "views and normals" if written.has_normals else "views without normals"
-    say(out, f"Wrote {len(written.files.cameras)} {kinds} to {written.folder} in {seconds:.1f} s.")
+    line(out, f"Wrote {len(written.files.cameras)} {kinds} to {written.folder} in {seconds:.1f} s.")
     command = "reconstruct --views" if written.has_normals else "normals"
-    say(out, f"Next: meshopt {command} {written.folder} -o ...")
-
-
-def say(out: Console, text: str) -> None:
-    """One line, as it is."""
-    out.print(text, highlight=False, markup=False, soft_wrap=True)
+    line(out, f"Next: meshopt {command} {written.folder} -o ...")

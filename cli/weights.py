@@ -10,6 +10,7 @@ import click
 
 from meshopt.errors import InputError
 
+from .messages import line
 from .options import Command, with_options
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ def show_models(models: Mapping[str, Any]) -> None:
         licences = ", ".join(dict.fromkeys(part.licence for part in model.card.parts))
         code = "; runs its authors' code" if model.card.code else ""
         colours = "" if model.card.normals else "; no normals"
-        click.echo(f"{name:<18}{model.card.title} (weights: {licences}{code}{colours})")
+        text = "; draws what a text says" if getattr(model, "framing", True) is None else ""
+        click.echo(f"{name:<18}{model.card.title} (weights: {licences}{code}{colours}{text})")
 
 
 def show_weights(out: Console, card: Card, places: Places, ask: bool) -> None:
@@ -95,12 +97,12 @@ def show_weights(out: Console, card: Card, places: Places, ask: bool) -> None:
     if not card.parts:
         return
     require_diffusers()
-    out.print(f"{card.title}:", highlight=False, markup=False)
+    line(out, f"{card.title}:")
     for found in locate(card, places):
         size = found.size
         if ask and size is None and places.download and found.part.name != CODE:
             size = size_on_hub(found.part.hub, found.revision, found.part.inside, found.part.files)
-        out.print(f"  {_described(found, size, places)}", highlight=False, markup=False, soft_wrap=True)
+        line(out, f"  {_described(found, size, places)}")
 
 
 def _described(found: Located, size: int | None, places: Places) -> str:

@@ -54,6 +54,8 @@ class GenerateConfig(Settings):
     """Revision of the weights on the hub; null: the newest."""
     normals: str = "marigold"
     """For models that make no normals: what estimates them, a name (see `meshopt normals --list`) or a folder."""
+    prompt: str = ""
+    """What a text says of the picture, for models that read one."""
     steps: int | None = Field(None, ge=1, le=1000)
     """Denoising steps; null: as many as the model's authors take."""
     guidance: float | None = Field(None, ge=0, le=100)

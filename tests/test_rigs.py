@@ -18,6 +18,7 @@ PLACES = {
     "pshuman": HORIZON_6,
     "zero123plus": [(30, 20), (90, -10), (150, 20), (210, -10), (270, 20), (330, -10)],
     "zero123plus-v1.1": [(30, 30), (90, -20), (150, 30), (210, -20), (270, 30), (330, -20)],
+    "imagedream": [(270, 0), (0, 0), (90, 0), (180, 0)],
 }
 SETTINGS = {"title": "T", "projection": "orthographic", "views": [{"name": "a", "azimuth": 0}]}
 
@@ -44,7 +45,7 @@ def test_orthographic_rigs_span_the_cube(name: str) -> None:
         np.testing.assert_allclose(uv, [[1, 1]], atol=1e-12)
 
 
-@pytest.mark.parametrize(("name", "fov"), [("zero123plus", 30.0), ("zero123plus-v1.1", 49.13)])
+@pytest.mark.parametrize(("name", "fov"), [("zero123plus", 30.0), ("zero123plus-v1.1", 49.13), ("imagedream", 49.1)])
 def test_perspective_rigs_show_the_unit_disc(name: str, fov: float) -> None:
     rig = load_rig(name)
     assert rig.normal_frame == "camera"
@@ -58,7 +59,7 @@ def test_perspective_rigs_show_the_unit_disc(name: str, fov: float) -> None:
 
 def test_right_is_on_the_viewers_right() -> None:
     """The camera of `right` sees +X: the object's left side."""
-    for name in ("unique3d", "wonder3d"):
+    for name in ("unique3d", "wonder3d", "imagedream"):
         right = next(c for c in load_rig(name).cameras() if c.name == "right")
         np.testing.assert_allclose(right.rotation[2], [1, 0, 0], atol=1e-12)
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from meshopt.frames import Frame
-from meshopt.generate.preparation import Framed, Framing
+from meshopt.generate.preparation import Framing
 from meshopt.rigs import Rig, load_rig
 
 if TYPE_CHECKING:
@@ -46,8 +46,9 @@ class Card:
 
     `kinds`: the class names in its model_index.json. `code`: a hub repository whose pipeline.py has to run (None: no
     code but diffusers' own). `steps` and `guidance` are its authors'. `offload`: its parts may wait in main memory.
-    `normals`: it makes normals.
-    `usage`: the published program that the adapter was reviewed against.
+    `normals`: it makes normals. `prompt`: a text may say what it draws.
+    `usage`: the published program that the adapter was reviewed against. `components`: those in its model_index.json
+    that tell it from other models of its class.
     """
 
     name: str
@@ -60,15 +61,19 @@ class Card:
     code: str | None = None
     offload: bool = True
     normals: bool = True
+    prompt: bool = False
+    components: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a model: the seed of its noise, its denoising steps, and how strongly the picture guides it."""
+    """What is asked of a model: the seed of its noise, its denoising steps, how strongly the picture guides it, and
+    what a text says of it."""
 
     seed: int
     steps: int
     guidance: float
+    prompt: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +94,7 @@ class GeneratedViews:
 
 @runtime_checkable
 class ViewModel(Protocol):
-    """A model that draws several views of the object in one picture.
+    """A model that draws several views of the object in one picture, or of what a text says.
 
     An adapter is one file in `meshopt/generate/models/`; its methods are called in this order: `load`, `run`, `decode`.
     """
@@ -99,8 +104,8 @@ class ViewModel(Protocol):
         """The model."""
 
     @property
-    def framing(self) -> Framing:
-        """How the model expects its picture."""
+    def framing(self) -> Framing | None:
+        """How the model expects its picture; None from a model that draws what a text says."""
 
     @property
     def rig(self) -> str:
@@ -109,8 +114,8 @@ class ViewModel(Protocol):
     def load(self, weights: Weights, runtime: Runtime) -> Any:
         """The model's pipeline, on its device; `weights` are folders on this machine."""
 
-    def run(self, pipeline: Any, picture: Framed, request: Request, runtime: Runtime) -> Any:
-        """What the pipeline gives."""
+    def run(self, pipeline: Any, picture: Any, request: Request, runtime: Runtime) -> Any:
+        """What the pipeline gives; `picture` is a `Framed`, None where there is no `framing`."""
 
     def decode(self, output: Any) -> GeneratedViews:
         """The views in what the pipeline gave."""

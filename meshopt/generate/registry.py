@@ -36,7 +36,8 @@ def _adapters(package: Any) -> dict[str, Any]:
 def choose(word: str, known: Mapping[str, Any], flag: str = "--model") -> tuple[Any, Path | None]:
     """A model by its name, or by a folder of its weights (given back, too). Raises InputError with what there is.
 
-    A folder is told by the class in its model_index.json, or in that of the model's first part inside it.
+    A folder is told by the class in its model_index.json, or in that of the model's first part inside it, and by its
+    components where several models are of one class.
     """
     if word.strip().lower() in known:
         return known[word.strip().lower()], None
@@ -45,11 +46,11 @@ def choose(word: str, known: Mapping[str, Any], flag: str = "--model") -> tuple[
     if folder.is_dir():
         for model in known.values():
             first = _first(model)
-            if first and (folder / first / INDEX).is_file() and _kind(folder / first, flag) in model.card.kinds:
+            if first and (folder / first / INDEX).is_file() and _kind(folder / first, flag)[0] in model.card.kinds:
                 return model, folder
-        kind = _kind(folder, flag)
+        kind, components = _kind(folder, flag)
         for model in known.values():
-            if kind in model.card.kinds:
+            if kind in model.card.kinds and components >= set(model.card.components):
                 return model, folder.parent if folder.name == _first(model) else folder
         kinds = ", ".join(name for model in known.values() for name in model.card.kinds)
         raise InputError(
@@ -61,20 +62,23 @@ def choose(word: str, known: Mapping[str, Any], flag: str = "--model") -> tuple[
     raise InputError(f"{flag} {word!r} is no model and no folder{hint}: expected {names}, or a folder of weights.")
 
 
-def _first(model: Any) -> str:
+def _first(model: Any) -> tuple[str, set[str]]:
+    """The class of a saved pipeline, and the names of the components that it has."""
     """Where the first part lies in a local folder of the whole model."""
     return next((part.folder for part in model.card.parts), "")
 
 
-def _kind(folder: Path, flag: str) -> str:
+def _kind(folder: Path, flag: str) -> tuple[str, set[str]]:
+    """The class of a saved pipeline, and the names of the components that it has."""
     path = folder / INDEX
     try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["_class_name"])
+        index = json.loads(path.read_text(encoding="utf-8"))
+        return str(index["_class_name"]), {name for name, value in index.items() if value != [None, None]}
     except FileNotFoundError:
         held = sorted(entry.name for entry in folder.iterdir())[:3]
         found = f"found {', '.join(held)}" if held else "it is empty"
         raise InputError(
             f"{flag} {folder}: holds no model_index.json ({found}), expected a folder as diffusers saves pipelines."
         ) from None
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(f"{path} cannot be read as a pipeline's index with a _class_name: {error}.") from error

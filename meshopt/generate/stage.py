@@ -26,7 +26,8 @@ class GenerateOptions:
     """How views are generated; None: as the model's authors do.
 
     `steps` of denoising; `guidance`: how strongly the picture guides them; `fill`: the share of the model's picture
-    that the object's longer side takes; `matting` and `matting_model` as for `preparation.cut_out`. Raises InputError.
+    that the object's longer side takes; `matting` and `matting_model` as for `preparation.cut_out`; `prompt`: a text,
+    for models that read one. Raises InputError.
     """
 
     seed: int = 0
@@ -37,6 +38,7 @@ class GenerateOptions:
     matting_model: str | None = None
     upscale: UpscaleOptions = field(default_factory=UpscaleOptions)
     runtime: RuntimeOptions = field(default_factory=RuntimeOptions)
+    prompt: str = ""
 
     def __post_init__(self) -> None:
         check_matting(self.matting)
@@ -53,7 +55,8 @@ class GenerateOptions:
     def request(self, card: Card) -> Request:
         """What is asked of a model."""
         steps = card.steps if self.steps is None else self.steps
-        return Request(self.seed, steps, card.guidance if self.guidance is None else float(self.guidance))
+        guidance = card.guidance if self.guidance is None else float(self.guidance)
+        return Request(self.seed, steps, guidance, self.prompt.strip())
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,26 @@ class Generated:
     notes: tuple[str, ...]
 
 
+def check_input(model: ViewModel, image: str | Path | None, options: GenerateOptions) -> None:
+    """Raises InputError where the model is not given what it draws: a picture, a text, or both."""
+    name, prompt = model.card.name, options.prompt.strip()
+    if model.framing is None:
+        if image is not None:
+            raise InputError(f"{name} draws what a text says (meshopt generate --prompt TEXT), and takes no picture.")
+        if not prompt:
+            raise InputError(f"{name} draws what a text says: --prompt TEXT is missing.")
+        if options.fill is not None or options.matting != "auto":
+            raise InputError(f"--fill and --matting are for pictures, and {name} takes none.")
+        return
+    if image is None:
+        raise InputError(f"{name} draws the object in a picture: IMAGE is missing.")
+    if prompt and not model.card.prompt:
+        raise InputError(f"--prompt {prompt!r}: {name} reads no text, expected a picture alone.")
+
+
 def prepare(model: ViewModel, image: str | Path, options: GenerateOptions) -> tuple[Framed, str]:
     """The picture as the model expects it, and where its mask is from."""
+    assert model.framing is not None
     framing = model.framing if options.fill is None else replace(model.framing, fill=options.fill)
     cutout = cut_out(Path(image).expanduser(), options.matting, options.matting_model)
     if options.matting == "none" and options.fill is None:
@@ -75,7 +96,7 @@ def prepare(model: ViewModel, image: str | Path, options: GenerateOptions) -> tu
 
 def generate(
     model: ViewModel,
-    image: str | Path,
+    image: str | Path | None,
     places: Places,
     options: GenerateOptions,
     folder: str | Path,
@@ -84,9 +105,10 @@ def generate(
 ) -> Generated:
     """Writes a folder with the views of the object in a picture, and their normals where the model makes any.
 
-    The same picture, weights, options and seed give the same bytes on the CPU. What can be found out before is refused
-    before anything is loaded. Raises InputError.
+    `image` is None for a model that draws what a text says. The same picture, weights, options and seed give the same
+    bytes on the CPU. What can be found out before is refused before anything is loaded. Raises InputError.
     """
+    check_input(model, image, options)
     check_output(folder, rig_of(model), overwrite)
     options.upscale.check()
     if model.card.parts:
@@ -94,7 +116,7 @@ def generate(
     located = locate(model.card, places)
     check_places(model.card, located, places)
     runtime = start(options.runtime, on_step, model.card.offload)
-    picture, source = prepare(model, image, options)
+    picture, source = (None, "") if image is None else prepare(model, image, options)
     weights = obtain(model.card, located, places)
     request = options.request(model.card)
     with memory_advice(runtime), runtime.seeded(request.seed):
@@ -103,21 +125,31 @@ def generate(
         output = model.run(pipeline, picture, request, runtime)
         del pipeline  # room for the next model
         views = upscale(model.decode(output), options.upscale, runtime, request.seed)
-    data = Path(image).expanduser().read_bytes()
-    made = _record(model, weights, request, picture) | {"runtime": runtime.record, **options.upscale.record}
-    made["image"] = {"file": Path(image).name, "sha256": hashlib.sha256(data).hexdigest(), "mask": source}
-    written = write_views(views, picture, {"generated": made}, folder, overwrite)
-    return Generated(written, (f"mask from {source}.", *picture.notes))
+    made = _record(model, weights, request) | {"runtime": runtime.record, **options.upscale.record}
+    notes: tuple[str, ...] = ()
+    if picture is not None and image is not None:
+        made |= _record_of_picture(picture, Path(image).expanduser(), source)
+        notes = (f"mask from {source}.", *picture.notes)
+    return Generated(write_views(views, picture, {"generated": made}, folder, overwrite), notes)
 
 
-def _record(model: ViewModel, weights: Weights, request: Request, picture: Framed) -> dict[str, Any]:
+def _record(model: ViewModel, weights: Weights, request: Request) -> dict[str, Any]:
     """How the views were made, for the cameras file."""
-    framing = picture.framing
+    said = {"prompt": request.prompt} if request.prompt else {}
     return {
         "model": model.card.name,
         "weights": list(weights.record),
         "seed": request.seed,
         "steps": request.steps,
         "guidance": request.guidance,
+        **said,
+    }
+
+
+def _record_of_picture(picture: Framed, image: Path, source: str) -> dict[str, Any]:
+    """Of what, and how the model saw it."""
+    framing = picture.framing
+    return {
         "picture": {"size": framing.size, "fill": framing.fill, "background": framing.background},
+        "image": {"file": image.name, "sha256": hashlib.sha256(image.read_bytes()).hexdigest(), "mask": source},
     }

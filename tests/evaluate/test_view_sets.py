@@ -27,7 +27,7 @@ from meshopt.mesh import Mesh, Shading
 from meshopt.rigs import load_rig
 from meshopt.snapshots import snapshots
 
-RIGS = ("unique3d", "wonder3d", "era3d", "pshuman", "zero123plus", "zero123plus-v1.1", "turntable:5")
+RIGS = ("unique3d", "wonder3d", "era3d", "pshuman", "zero123plus", "zero123plus-v1.1", "imagedream", "turntable:5")
 BALL, CENTRE = 0.55, np.array([0.1, -0.15, 0.2])
 OWN = {  # one camera oblong, one off the middle, in a scene of other units
     "views": [

@@ -51,7 +51,7 @@ def coloured(rendered: Made, picture: Path, tmp_path: Path) -> Path:
     return tmp_path / "views"
 
 
-@pytest.mark.parametrize("rig", ["wonder3d", "zero123plus", "unique3d"])
+@pytest.mark.parametrize("rig", ["wonder3d", "zero123plus", "unique3d", "imagedream"])
 def test_normals_come_back_in_the_right_frame(rendered: Made, picture: Path, tmp_path: Path, rig: str) -> None:
     generate(rendered(rig), picture, Places(), GenerateOptions(), tmp_path / "a")
     truth = load_views(tmp_path / "a")

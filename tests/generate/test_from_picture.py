@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from meshopt.cli import run
@@ -51,6 +52,7 @@ def test_a_mesh_of_one_picture(model: Any, picture: Path, tmp_path: Path, capsys
         (["--model", "render"], "--model 'render' is no model and no folder (did you mean rendered?)"),
         (["--views", "somewhere"], "IMAGE is one picture to make views of: it goes without '--views' and '--normals'"),
         (["--model", "rendered", "--set", "generate.steps=0"], "generate.steps"),
+        (["--model", "rendered", "--set", "generate.prompt=a cat"], "--prompt 'a cat': rendered reads no text"),
     ],
 )
 def test_one_sentence_and_nothing_written(
@@ -59,6 +61,37 @@ def test_one_sentence_and_nothing_written(
     assert run(["reconstruct", str(picture), "-o", str(tmp_path / "out"), *arguments]) == 2
     assert words in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried"),
+            "the memory of cpu is full: --dtype bfloat16, then --",
+        ),
+        (
+            NotImplementedError("\"x\" not implemented for 'BFloat16'"),
+            "cpu cannot compute all of this model in",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["generate", "reconstruct"])
+def test_what_the_machine_cannot_do_is_a_sentence(
+    model: Any, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    failure: Exception, words: str, command: str,
+) -> None:  # fmt: skip
+    def fail(*given: Any) -> None:
+        raise failure
+
+    monkeypatch.setattr(model, "run", fail)
+    out = tmp_path / "out"
+    assert run([command, str(picture), "--model", "rendered", "-o", str(out), "--device", "cpu"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1].startswith(f"Error: {words}")
+    assert not any("Traceback" in line for line in said)
+    assert not (out / "views" / "cameras.json").exists()
+    assert not (out / "cameras.json").exists()
 
 
 @pytest.mark.slow
@@ -77,12 +110,14 @@ def test_a_model_without_normals(
     out = tmp_path / "out"
     weights = tiny.marigold(tmp_path / "weights")
     assert run([*command, "-o", str(out), "--set", f"generate.normals={weights}"]) == 0
-    assert f"Wrote their normals, estimated by Marigold normals v1.1, to {out / 'views'}." in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"Wrote their normals, estimated by Marigold normals v1.1, to {out / 'views'}." in said
+    assert "closed, 2-manifold, consistently oriented" in said
     record = json.loads((out / "views" / "cameras.json").read_text())
     assert record["generated"]["model"] == "rendered"
     assert record["estimated"]["model"] == "marigold"
     assert record["normal_frame"] == "camera"
-    assert (out / "mesh.glb").is_file()
+    assert load_mesh(out / "mesh.glb").faces.shape[0] > 100
 
 
 def test_settings_are_heard(model: Any, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import trimesh
 from PIL import Image
 
 import meshopt
 from meshopt.errors import InputError
+from meshopt.evaluate.geometry import compare
+from meshopt.evaluate.surfaces import Surface
 from meshopt.generate.preparation import Framing
 from meshopt.generate.stage import GenerateOptions, generate
 from meshopt.generate.weights import Places
@@ -35,7 +38,7 @@ def expected(camera: meshopt.Camera, size: int) -> np.ndarray:
     return normals / np.linalg.norm(normals, axis=-1, keepdims=True) * (square > 0)[..., None]
 
 
-@pytest.mark.parametrize("rig", ["wonder3d", "era3d", "unique3d", "zero123plus"])
+@pytest.mark.parametrize("rig", ["wonder3d", "era3d", "unique3d", "zero123plus", "imagedream"])
 def test_views_are_read_back_as_they_were_made(rendered: Made, picture: Path, tmp_path: Path, rig: str) -> None:
     model = rendered(rig)
     done = generate(model, picture, Places(), GenerateOptions(), tmp_path / "out")
@@ -156,3 +159,9 @@ def test_the_folder_reconstructs_the_object(rendered: Made, picture: Path, tmp_p
     off = np.abs(np.linalg.norm((vertices - MIDDLE) / RADII, axis=1) - 1)  # of the local radius
     assert off.mean() < 0.02
     assert off.max() < 0.1
+    ball = trimesh.creation.icosphere(subdivisions=5)
+    truth = Surface(np.asarray((ball.vertices * RADII + MIDDLE)[ball.faces], np.float64))
+    scores = compare(Surface.of(result.world_mesh), truth, 20_000).everything
+    assert scores.point_to_surface.accuracy < 0.002  # the Chamfer distance, each way; the longest radius is 0.75
+    assert scores.point_to_surface.completeness < 0.002
+    assert scores.normal_angle.mean < 5

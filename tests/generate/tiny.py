@@ -6,6 +6,7 @@ import importlib.util
 import json
 import shutil
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -16,10 +17,22 @@ from transformers import (
     CLIPTextModel,
     CLIPTokenizer,
     CLIPVisionConfig,
+    CLIPVisionModel,
     CLIPVisionModelWithProjection,
 )
 
 WIDTH = 32  # of the text's and the picture's embeddings
+
+
+def beside(name: str) -> ModuleType:
+    """The module in a file beside this one."""
+    file = Path(__file__).with_name(name)
+    spec = importlib.util.spec_from_file_location(f"meshopt_tiny_{file.stem}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def tokenizer(folder: Path) -> CLIPTokenizer:
@@ -202,6 +215,48 @@ def era3d(folder: Path, seed: int = 0, estimates: bool = True) -> Path:
     return folder
 
 
+def mvdream(folder: Path, pictures: bool = False, seed: int = 0) -> Path:
+    """MVDream's components, saved as the published weights are; with `pictures` ImageDream's."""
+    from safetensors.torch import save_file
+
+    torch.manual_seed(seed)
+    twin = beside("mvdream_twin.py").Twin(WIDTH if pictures else 0, seed)
+    twin(*twin_input(pictures))
+    (folder / "unet").mkdir(parents=True, exist_ok=True)
+    (folder / "unet" / "config.json").write_text(json.dumps({"_class_name": "MultiViewUNetModel"} | twin.config))
+    save_file(twin.tensors, folder / "unet" / "diffusion_pytorch_model.safetensors")
+    vae(4).save_pretrained(folder / "vae")
+    text_encoder().save_pretrained(folder / "text_encoder")
+    tokenizer(folder / "w").save_pretrained(folder / "tokenizer")
+    DDIMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1, clip_sample=False,
+        set_alpha_to_one=False,
+    ).save_pretrained(folder / "scheduler")  # fmt: skip
+    index: dict[str, Any] = {"_class_name": "MVDreamPipeline", "requires_safety_checker": False}
+    index |= {"feature_extractor": [None, None], "image_encoder": [None, None]}
+    index |= {"scheduler": ["diffusers", "DDIMScheduler"], "text_encoder": ["transformers", "CLIPTextModel"]}
+    index |= {"tokenizer": ["transformers", "CLIPTokenizer"], "unet": ["mv_unet", "MultiViewUNetModel"]}
+    index |= {"vae": ["diffusers", "AutoencoderKL"]}
+    if pictures:
+        CLIPVisionModel(image_encoder().config).save_pretrained(folder / "image_encoder")
+        image_processor().save_pretrained(folder / "feature_extractor")
+        index |= {"feature_extractor": ["transformers", "CLIPImageProcessor"]}
+        index |= {"image_encoder": ["transformers", "CLIPVisionModel"]}
+    (folder / "model_index.json").write_text(json.dumps(index))
+    return folder
+
+
+def twin_input(pictures: bool, dtype: torch.dtype = torch.float32) -> tuple[Any, ...]:
+    """What MVDream's model is called with: two entries of 4 frames, or of 5 with pictures."""
+    generator, frames = torch.Generator().manual_seed(1), 5 if pictures else 4
+
+    def drawn(*shape: int) -> torch.Tensor:
+        return torch.randn(2 * frames, *shape, generator=generator, dtype=torch.float64).to(dtype)
+
+    picture = drawn(6, WIDTH) if pictures else None
+    return drawn(4, 8, 8), 371, drawn(7, WIDTH), drawn(16), frames, picture
+
+
 def upscaler(folder: Path, seed: int = 0) -> Path:
     """A StableDiffusionUpscalePipeline, four times."""
     from diffusers import DDPMScheduler, StableDiffusionUpscalePipeline
@@ -220,12 +275,7 @@ def zero123plus(folder: Path, seed: int = 0) -> Path:
     """Zero123++'s components and the ControlNet, with a pipeline of this project's own that is called as theirs."""
     from diffusers import ControlNetModel
 
-    file = Path(__file__).with_name("zero123plus_pipeline.py")
-    spec = importlib.util.spec_from_file_location("meshopt_tiny_zero123plus", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = beside("zero123plus_pipeline.py")
     torch.manual_seed(seed)
     scheduler = EulerAncestralDiscreteScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
     pipeline = module.Zero123PlusPipeline(
@@ -235,5 +285,5 @@ def zero123plus(folder: Path, seed: int = 0) -> Path:
     )  # fmt: skip
     pipeline.save_pretrained(folder)
     ControlNetModel.from_unet(unet()).save_pretrained(folder / "controlnet")
-    shutil.copy(file, folder / "pipeline.py")
+    shutil.copy(str(module.__file__), folder / "pipeline.py")
     return folder

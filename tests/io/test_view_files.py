@@ -32,6 +32,7 @@ PATHS = {
     "pshuman": ("rgb/color_front_right_masked.png", "normals/normals_front_right_masked.png", None, None),
     "zero123plus": ("rgb/colors.png", "normals/normals.png", "masks/masks.png", "depth/depth.npy"),
     "zero123plus-v1.1": ("rgb/colors.png", "normals/normals.png", "masks/masks.png", "depth/depth.npy"),
+    "imagedream": ("rgb/001.png", "normals/001.png", "masks/front.png", "depth/front.npy"),
     "turntable:3": ("rgb/001.png", "normals/001.png", "masks/001.png", "depth/001.npy"),
 }
 
