@@ -72,7 +72,7 @@ class MVDreamPipeline(DiffusionPipeline):
         device, dtype = self._execution_device, self.unet.dtype
         guided = guidance != 1.0
         seen, cameras = self._encode_text(["", prompt] if guided else [prompt], device), camera_matrices()
-        size = (SIZE // self.factor, SIZE // self.factor)
+        size: tuple[int, ...] = (SIZE // self.factor, SIZE // self.factor)
         if image is not None:
             tokens, picture = self._encode_picture(image, guided, generator, device, dtype)
             seen, cameras = torch.cat([seen, tokens], dim=1), torch.cat([cameras, cameras.new_zeros(1, 16)])
