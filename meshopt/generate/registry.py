@@ -62,8 +62,7 @@ def choose(word: str, known: Mapping[str, Any], flag: str = "--model") -> tuple[
     raise InputError(f"{flag} {word!r} is no model and no folder{hint}: expected {names}, or a folder of weights.")
 
 
-def _first(model: Any) -> tuple[str, set[str]]:
-    """The class of a saved pipeline, and the names of the components that it has."""
+def _first(model: Any) -> str:
     """Where the first part lies in a local folder of the whole model."""
     return next((part.folder for part in model.card.parts), "")
 

@@ -14,11 +14,16 @@ from meshopt.errors import InputError
 def read_tensors(folder: Path, pickles: bool) -> dict[str, Tensor]:
     """The tensors of a model as diffusers saves it, by name; `pickles`: from a .bin where there is nothing else."""
     safe = folder / "diffusion_pytorch_model.safetensors"
-    if safe.is_file() or not pickles:
+    return tensors_in(safe if safe.is_file() or not pickles else folder / "diffusion_pytorch_model.bin")
+
+
+def tensors_in(file: Path) -> dict[str, Tensor]:
+    """The tensors in a .safetensors file, or in a pickle of nothing else."""
+    if file.suffix == ".safetensors":
         from safetensors.torch import load_file
 
-        return load_file(safe)
-    return torch.load(folder / "diffusion_pytorch_model.bin", map_location="cpu", weights_only=True)
+        return load_file(file)
+    return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def fill(model: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> None:

@@ -27,6 +27,7 @@ from meshopt.errors import InputError
 from meshopt.generate.folders import file_of
 from meshopt.generate.pipelines.multiview import VIEWS_ALONE, with_views
 from meshopt.generate.pipelines.reference import ReferencedUNet
+from meshopt.generate.pipelines.tensors import tensors_in
 
 VIEWS = 4
 STATE = "unet_state_dict.pth"  # what the published code loads over the model in unet/
@@ -170,13 +171,7 @@ def _fill(unet: ViewsUNet | ReferencedUNet, folder: Path, dtype: torch.dtype) ->
 
 def _tensors(file: Path, unet: ViewsUNet | ReferencedUNet) -> dict[str, Tensor]:
     """The tensors in a file, by their names in `unet`."""
-    if file.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        tensors = load_file(file)
-    else:
-        tensors = torch.load(file, map_location="cpu", weights_only=True)
-    return {_renamed(key, isinstance(unet, ReferencedUNet)): value for key, value in tensors.items()}
+    return {_renamed(key, isinstance(unet, ReferencedUNet)): value for key, value in tensors_in(file).items()}
 
 
 def _renamed(key: str, referenced: bool) -> str:
