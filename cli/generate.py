@@ -96,14 +96,15 @@ def _compute(model: ViewModel, image: str | None, places: Places, options: Gener
 
 def views_of(
     image: str, config: Config, output: str, overwrite: bool, allowed: Mapping[str, bool], out: Console, err: Console,
-    quiet: bool,
+    quiet: bool, resume: bool = False,
 ) -> str:  # fmt: skip
     """A folder in `output` with the views that the configured model makes of a picture; `allowed`: download and code.
 
-    Normals that it does not make are estimated. Raises InputError where no model is configured.
+    Normals that it does not make are estimated. `resume`: views that were made before will do.
+    Raises InputError where no model is configured.
     """
     from meshopt.generate.registry import choose, view_models
-    from meshopt.generate.stage import GenerateOptions, check_input
+    from meshopt.generate.stage import GenerateOptions, check_input, made_before
     from meshopt.generate.upscaling import UpscaleOptions
 
     wanted = config.generate
@@ -115,16 +116,20 @@ def views_of(
     chosen, folder = choose(wanted.model, view_models())
     parts = [f"{name}={place}" for name, place in wanted.parts.items()]
     places = places_of({**_given(wanted.weights, wanted.revision, allowed), "parts": parts}, folder)
-    show_weights(out, chosen.card, places, ask=False)
     larger = UpscaleOptions(wanted.upscale, wanted.upscaler)
     options = GenerateOptions(
         config.seed, wanted.steps, wanted.guidance, wanted.fill, wanted.matting, config.views.matting_model, larger,
         _runtime(config), wanted.prompt,
     )  # fmt: skip
     check_input(chosen, image, options)
-    estimator = None if chosen.card.normals else _estimator(config, allowed, out)
     place = str(Path(output) / "views")
-    done = _compute(chosen, image, places, options, place, overwrite, err, quiet)
+    made = made_before(chosen, image, options, place) if resume else None
+    if made is not None and (chosen.card.normals or "estimated" in made):
+        line(out, f"The views in {place} are those of this picture: they are not made again.")
+        return place
+    show_weights(out, chosen.card, places, ask=False)
+    estimator = None if chosen.card.normals else _estimator(config, allowed, out)
+    done = _compute(chosen, image, places, options, place, overwrite or made is not None, err, quiet)
     for note in done.notes:
         line(out, note[0].upper() + note[1:])
     line(out, f"Wrote {len(done.written.files.cameras)} generated views to {place}.")

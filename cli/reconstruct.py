@@ -109,7 +109,7 @@ def reconstruct(
             from .generate import views_of
 
             allowed = {"download": download, "trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
-            views = views_of(image, config, output, overwrite or resume, allowed, out, err, quiet)
+            views = views_of(image, config, output, overwrite, allowed, out, err, quiet, resume)
         from .summary import show_result, show_sources
 
         loaded = read_views(views, normals, config)

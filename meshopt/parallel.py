@@ -75,21 +75,22 @@ def single_torch() -> Iterator[None]:
     """
     import torch
 
+    before = torch.get_num_threads()
     if not _torch.depth:
         with _users.lock:
-            if not _users.count:
-                _users.before = torch.get_num_threads()
-            _users.count += 1
-            torch.set_num_threads(1)  # which torch keeps for each thread, so that those that leave disturb no others
+            if _users.count:
+                before = _users.before
+            _users.before, _users.count = before, _users.count + 1
     _torch.depth += 1
+    torch.set_num_threads(1)
     try:
         yield
     finally:
+        torch.set_num_threads(before)  # torch keeps it for each thread, so that those that leave disturb no others
         _torch.depth -= 1
         if not _torch.depth:
             with _users.lock:
                 _users.count -= 1
-                torch.set_num_threads(_users.before)
 
 
 def run(function: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]) -> list[Result]:

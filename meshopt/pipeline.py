@@ -12,7 +12,6 @@ from typing import Any
 import torch
 
 import meshopt
-from meshopt import parallel
 from meshopt.checkpoints import Checkpoint, Record, UnderWay, fingerprint
 from meshopt.config import Config
 from meshopt.consistency import Checked, check, check_mesh, remaining_turns
@@ -29,6 +28,7 @@ from meshopt.optimize.loop import FALL_STEPS
 from meshopt.remesh import to_faces
 from meshopt.rendering import Renders, fit, render_views
 from meshopt.shading import creased
+from meshopt.surroundings import shielded
 from meshopt.texturing import Textured, check_texturing, make_texture
 from meshopt.topology import keep_components, topology
 from meshopt.untangle import untangle
@@ -89,7 +89,7 @@ def reconstruct(
     """
     config = config or Config()
     run = _Run(views, config, on_progress or (lambda progress: None), keep)
-    with torch.inference_mode(False), torch.no_grad(), parallel.single_torch():
+    with shielded():
         return run.reconstruct(start)
 
 
@@ -108,7 +108,7 @@ def texture(
     """
     config = config or Config()
     run = _Run(views, config, on_progress or (lambda progress: None))
-    with torch.inference_mode(False), torch.no_grad(), parallel.single_torch():
+    with shielded():
         return run.texture(mesh)
 
 
@@ -143,8 +143,7 @@ class _Run:
         self.views.require_normals("a reconstruction")
         self.check_texture()
         given = self.given()
-        if self.keep is not None or start is not None:
-            self.fingerprint = self.identity(given)  # of the views as they came
+        self.fingerprint = self.identity(given)  # of the views as they came
         if start is not None and start.fingerprint != self.fingerprint:
             raise InputError("the checkpoint is that of other views, settings or versions: no run can go on from it")
         if self.config.check.enabled:
@@ -378,7 +377,7 @@ class _Run:
             "backend": {"name": self.backend.name, "licence": self.backend.licence},
             "device": str(self.views.masks.device),
             "rig": self.views.rig,
-            **({} if self.keep is None else {"fingerprint": self.fingerprint}),
+            **({"fingerprint": self.fingerprint} if self.fingerprint else {}),
             "notes": self.notes,
             "sources": [asdict(source) for source in self.views.sources],
             "stages": self.stages,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,6 +30,20 @@ CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))" 
 _hook = install_import_hook(checked_modules(), CHECKER)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """--exhaustive."""
+    parser.addoption("--exhaustive", action="store_true", help="also run the tests that take minutes")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests that take minutes have to be asked for."""
+    if not config.getoption("--exhaustive"):
+        left = pytest.mark.skip(reason="takes minutes: run with --exhaustive")
+        for item in items:
+            if item.get_closest_marker("exhaustive"):
+                item.add_marker(left)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """One process at a time puts kernels into numba's cache.
 
@@ -51,12 +65,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def one_torch_thread() -> Iterator[None]:
+def one_torch_thread() -> None:
     """For small tensors, threads that wait for each other cost more than they give."""
-    from meshopt import parallel
+    import torch
 
-    with parallel.single_torch():
-        yield
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -233,13 +233,13 @@ def make_and_compare(name: str, folder: Path) -> None:
         assert same_file((folder / file).read_bytes(), ROOT / file), file
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_everything_is_made_again_to_the_byte(tmp_path: Path) -> None:
     """Of the object that takes the least time."""
     make_and_compare("amphora", tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", sorted(set(OBJECTS) - {"amphora"}))
 def test_everything_is_made_again_to_the_byte_from_its_pictures(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -254,7 +254,7 @@ def test_everything_is_made_again_to_the_byte_from_its_pictures(
     make_and_compare(name, tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("name", "layout"), [pair for pair in SETS if pair[0] != "amphora"])
 def test_every_view_is_rendered_again(name: str, layout: str) -> None:
     """A quarter of its rows, another one in each of four views: every height of the object is seen in each set."""

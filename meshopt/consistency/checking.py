@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
 
-from meshopt import parallel
 from meshopt.config import CheckConfig
 from meshopt.consistency import reports
 from meshopt.consistency.corrections import Correction, Turned
@@ -19,6 +17,7 @@ from meshopt.consistency.scores import score
 from meshopt.consistency.surface import SharedPoints, disagreement, reduced, shared_points
 from meshopt.consistency.turns import Turn, estimate_turns
 from meshopt.mesh import Mesh
+from meshopt.surroundings import shielded
 from meshopt.views import ViewSet
 
 SURE, SMALL = 2.0, 5.0  # standard deviations above nothing, and degrees: what is turned back while a mesh is fitted
@@ -89,7 +88,7 @@ def remaining_turns(views: ViewSet, mesh: Mesh) -> list[Turned]:
 
 
 def _turns_on(mesh: Mesh, views: ViewSet) -> tuple[list[Turn], SharedPoints]:
-    with torch.no_grad(), parallel.single_torch():
+    with shielded():
         surface = Mesh(mesh.vertices.cpu().float(), mesh.faces.cpu())
         shared = shared_points(reduced(views), surface)
         return estimate_turns(observe(views), shared), shared

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
-from meshopt import parallel
 from meshopt.config import CheckConfig
 from meshopt.consistency import reports
 from meshopt.consistency.arrangement import rearranged
@@ -27,6 +25,7 @@ from meshopt.consistency.surface import (
 )
 from meshopt.consistency.turns import Turn, estimate_turns
 from meshopt.mesh import vertex_normals
+from meshopt.surroundings import shielded
 from meshopt.views import ViewSet
 
 WORSE = 1.02  # times as much disagreement after turning normals: then they are not turned
@@ -35,7 +34,7 @@ WORSE = 1.02  # times as much disagreement after turning normals: then they are 
 def examine(views: ViewSet, settings: CheckConfig) -> Examination:
     """All checks of the views alone."""
     done = Examination(views, settings)
-    with torch.no_grad(), parallel.single_torch():
+    with shielded():
         _orientation(done)
         _arrangement(done)
         place(done)

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from scipy.spatial import cKDTree
 
-from meshopt import parallel
 from meshopt.consistency.corrections import Correction, Discounted, Mirrored, Placed, Rearranged, Tilted, Turned, Unbent
 from meshopt.initial.hull import uncovered_shares
 from meshopt.mesh import Mesh
+from meshopt.surroundings import shielded
 
 if TYPE_CHECKING:
     from meshopt.consistency.examination import Examination
@@ -52,7 +51,7 @@ class Scores:
 
 def score(done: Examination) -> Scores:
     """What an examination comes to; 0 where nothing contradicts."""
-    with torch.no_grad(), parallel.single_torch():
+    with shielded():
         views = _mended(done) + _too_little(done) + _bent(done) + _uncovered(done) + _found(done)
     return Scores(float(views.sum()), views)
 

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from meshopt import parallel
 from meshopt.evaluate.perceptual import Perceptual
 from meshopt.evaluate.pixels import decibels, gradients, similarity, within
 from meshopt.mesh import Mesh
 from meshopt.rendering import Renders
 from meshopt.snapshots import SnapshotOptions, snapshots
+from meshopt.surroundings import shielded
 from meshopt.views import ViewSet
 
 HALF, WHOLE = 0.499, 0.999  # coverages from which on a pixel is of the silhouette (128 of 255), and of the core
@@ -114,7 +114,7 @@ def image_scores(mesh: Mesh, views: ViewSet, perceptual: Perceptual | None = Non
     Its normals are those of its shape, with creases at sharp edges, whatever normals it brings along. `perceptual`
     takes two pictures [H, W, 3] in [0, 1], white outside the core, and gives their LPIPS.
     """
-    with torch.no_grad(), parallel.single_torch():
+    with shielded():
         renders = _rendered(views.in_scene(mesh), views)
     pairs = _pairs(renders, views)
     normals = [_normal_scores([pair]) for pair in pairs]

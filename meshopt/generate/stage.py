@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -131,6 +133,22 @@ def generate(
         made |= _record_of_picture(picture, Path(image).expanduser(), source)
         notes = (f"mask from {source}.", *picture.notes)
     return Generated(write_views(views, picture, {"generated": made}, folder, overwrite), notes)
+
+
+def made_before(
+    model: ViewModel, image: str | Path, options: GenerateOptions, folder: str | Path
+) -> Mapping[str, Any] | None:
+    """The cameras file in the folder, where it is of the views that `generate` would make; None where it is not."""
+    request = options.request(model.card)
+    wanted = {"model": model.card.name, **{name: getattr(request, name) for name in ("seed", "steps", "guidance")}}
+    try:
+        made: dict[str, Any] = json.loads((Path(folder) / "cameras.json").read_text(encoding="utf-8"))
+        digest = hashlib.sha256(Path(image).expanduser().read_bytes()).hexdigest()
+        found = made["generated"]
+        same = found["image"]["sha256"] == digest and all(found[name] == value for name, value in wanted.items())
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return made if same else None
 
 
 def _record(model: ViewModel, weights: Weights, request: Request) -> dict[str, Any]:

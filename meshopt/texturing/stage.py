@@ -11,10 +11,11 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from meshopt import hardware, parallel
+from meshopt import hardware
 from meshopt.config import TextureConfig
 from meshopt.errors import InputError
 from meshopt.mesh import Mesh, Texture
+from meshopt.surroundings import shielded
 from meshopt.texturing.atlas import Atlas, figures
 from meshopt.texturing.baking import NOWHERE, Levels, bake, find_levels, linear_images, srgb_bytes
 from meshopt.texturing.detail import onto
@@ -74,7 +75,7 @@ def make_texture(
     check_texturing(views, settings)
     parts = [_sound(part, name) for part, name in ((mesh, "mesh"), (detail, "finer mesh")) if part is not None]
     trust = _trust(views, settings, scores)
-    with torch.no_grad(), parallel.single_torch():
+    with shielded():
         found = _textured(parts[0], views.to("cpu"), settings, parts[-1], trust)
     textured = found.mesh.texture
     assert textured is not None

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ QUICK = [
     *("--texture-size", "512"),
 ]
 TEXTURE = [f"texture/{name}.png" for name in ("color", "confidence", "source")]
+SHELL = "import sys; from meshopt.cli import main; sys.argv[0] = 'meshopt'; main()"
 FILES = ["config.yaml", "mesh.glb", "preview.png", "report.html", "report.json", *TEXTURE]
 
 
@@ -51,8 +53,7 @@ def loaded(file: Path) -> trimesh.Trimesh:
 def result(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the installed command, as a shell would start it."""
     folder = tmp_path_factory.mktemp("first") / "out"
-    code = "import sys; from meshopt.cli import main; sys.argv[0] = 'meshopt'; main()"
-    command = [sys.executable, "-c", code, *sample("dragon/wonder3d"), *QUICK, "-o", str(folder)]
+    command = [sys.executable, "-c", SHELL, *sample("dragon/wonder3d"), *QUICK, "-o", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr
     for words in ("normals_000_front_left.png", "closed, 2-manifold", "silhouette IoU", f"to {folder} in "):
@@ -93,14 +94,29 @@ def test_report_is_as_documented(result: Path) -> None:
     assert (shape["boundary_edges"], shape["nonmanifold_edges"], shape["nonmanifold_vertices"]) == (0, 0, 0)
 
 
-def test_same_bytes_again_and_from_the_saved_settings(result: Path, tmp_path: Path) -> None:
-    assert run([*sample("dragon/wonder3d"), *QUICK, "-o", str(tmp_path / "again")]) == 0
-    saved = ["--config", str(result / "config.yaml")]
-    assert run([*sample("dragon/wonder3d"), *saved, "-o", str(tmp_path / "saved")]) == 0
+def test_same_bytes_from_the_saved_settings_after_a_kill(
+    result: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run from config.yaml is killed as soon as there is a checkpoint, and resumed."""
+    out = tmp_path / "out"
+    command = [*sample("dragon/wonder3d"), "--config", str(result / "config.yaml"), "-o", str(out), "--resume"]
+    with subprocess.Popen([sys.executable, "-c", SHELL, *command], stdout=subprocess.DEVNULL) as child:
+        until = time.monotonic() + 120
+        while not (out / "checkpoint.safetensors").exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        child.kill()
+    assert names(out) == ["checkpoint.safetensors"]
+    assert run(command) == 0
+    assert re.search(r"^Going on (after|coarse|fine|refine).*\.$", capsys.readouterr().out, re.MULTILINE)
+    assert names(out) == FILES
     for name in ("mesh.glb", "preview.png", "config.yaml", *TEXTURE):
-        first = (result / name).read_bytes()
-        assert (tmp_path / "again" / name).read_bytes() == first, name
-        assert (tmp_path / "saved" / name).read_bytes() == first, name
+        assert (out / name).read_bytes() == (result / name).read_bytes(), name
+    before = digests(out)
+    assert run(command) == 0
+    assert f"{out} holds the result of this run: nothing is left to do." in capsys.readouterr().out
+    assert digests(out) == before
+    assert run([*command, "--seed", "1"]) == 2
+    assert "already holds a result" in capsys.readouterr().err
 
 
 def test_the_old_result_stays(result: Path, capsys: pytest.CaptureFixture[str]) -> None:

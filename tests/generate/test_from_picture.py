@@ -32,7 +32,8 @@ def model(rendered: Made, monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.slow
 def test_a_mesh_of_one_picture(model: Any, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
-    assert run(["reconstruct", str(picture), "--model", "rendered", "-o", str(out), "--seed", "3", *QUICK]) == 0
+    command = ["reconstruct", str(picture), "--model", "rendered", "-o", str(out), "--seed", "3", *QUICK]
+    assert run(command) == 0
     said = capsys.readouterr()
     assert f"Wrote 6 generated views to {out / 'views'}." in said.out
     assert "closed, 2-manifold" in said.out
@@ -41,8 +42,15 @@ def test_a_mesh_of_one_picture(model: Any, picture: Path, tmp_path: Path, capsys
     vertices = load_mesh(out / "mesh.glb").vertices.double().numpy()
     radii, middle = np.array([0.5, 0.75, 0.4]), np.array([0.08, -0.05, 0.1])
     assert np.abs(np.linalg.norm((vertices - middle) / radii, axis=1) - 1).mean() < 0.03
-    assert run(["reconstruct", str(picture), "--config", str(out / "config.yaml"), "-o", str(tmp_path / "b")]) == 0
-    assert (tmp_path / "b" / "mesh.glb").read_bytes() == (out / "mesh.glb").read_bytes()
+    before = (out / "mesh.glb").read_bytes()
+    for file in (file for file in out.iterdir() if file.is_file()):
+        file.unlink()
+    assert run([*command, "--resume"]) == 0
+    assert "are those of this picture: they are not made again." in capsys.readouterr().out
+    assert len(model.given) == 1
+    assert (out / "mesh.glb").read_bytes() == before
+    assert run([*command, "--resume", "--seed", "4"]) == 2
+    assert "views: already holds" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

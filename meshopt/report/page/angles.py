@@ -9,9 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from meshopt import parallel, raster
+from meshopt import raster
 from meshopt.mesh import Mesh
 from meshopt.report.preview import Pictures, angle_map
+from meshopt.surroundings import shielded
 from meshopt.views import ViewSet
 
 FINE = 512  # rows of the raster that says which vertex a pixel belongs to, at least
@@ -25,7 +26,7 @@ def vertex_degrees(mesh: Mesh, views: ViewSet, renders: Pictures) -> Float[np.nd
     factor = math.ceil(FINE / views.resolution[0])
     size = factor * views.resolution[0], factor * views.resolution[1]
     total, weight = np.zeros(len(vertices)), np.zeros(len(vertices))
-    with torch.no_grad(), parallel.single_torch():
+    with shielded():
         for i, camera in enumerate(views.cameras):  # one by one, for the memory
             angles = _angles(views, renders, i).repeat(factor, 0).repeat(factor, 1)
             clip = raster.transform(vertices, torch.from_numpy(camera.clip_matrix())[None])
