@@ -16,15 +16,17 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import FrameType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from meshopt import parallel
 from meshopt.errors import InputError, MeshoptWarning
 
 Result = TypeVar("Result")
+Cause = Literal["input", "memory", "disk", "bug", "crash", "time"]
 
 GRACE = 2.0  # seconds that a process has to end by itself
 VARIABLES = (
@@ -37,6 +39,8 @@ VARIABLES = (
     "NUMBA_NUM_THREADS",
     "OPENCV_FOR_THREADS_NUM",
 )
+FULL = ("can't allocate memory", "out of memory", "std::bad_alloc", "Insufficient memory")  # torch, CUDA, OpenCV
+FIRST_TO_GO = "500"  # of 1000: where the memory of a machine is full, the system ends such a process before its parent
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Outcome(Generic[Result]):
     index: int  # of the task
     result: Result | None = None
     error: str | None = None  # one sentence
+    cause: Cause | None = None  # of the error; disk: an OSError, crash: the process ended, time: it took too long
     trace: str | None = None  # the traceback of an exception that is nobody's fault but the function's
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()  # MeshoptWarnings and what meshopt's log warned of, each once
@@ -56,7 +61,7 @@ class Outcome(Generic[Result]):
         return self.trace is not None
 
 
-def serve(pipe: Any, function: bytes, threads: int) -> None:
+def serve(pipe: Any, function: bytes, threads: int, environment: Mapping[str, str] | None = None) -> None:
     """The life of a process: says whether it can load the function, then an outcome for each task that it hears."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGTERM, _leave)
@@ -64,28 +69,55 @@ def serve(pipe: Any, function: bytes, threads: int) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
         os.set_inheritable(pipe.fileno(), False)  # what a task starts must not keep it open
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.environ.update(dict.fromkeys(VARIABLES, str(threads)))
-    notes = _Notes()
-    with contextlib.suppress(EOFError, OSError), parallel.limit(threads):  # of the pipe, when the parent closes it
-        with notes.taken():
-            loaded: Outcome[Callable[[Any], Any]] = attempt(lambda: pickle.loads(function))
-        pipe.send_bytes(pickle.dumps(replace(loaded, result=None)))
-        while loaded.result is not None:
-            pipe.send_bytes(_answer(loaded.result, pipe.recv_bytes(), threads, notes))
+    os.environ.update(environment or {})
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO)
+    with contextlib.suppress(EOFError, OSError):  # of the pipe, when the parent closes it
+        desk = Desk(function, threads)
+        pipe.send_bytes(pickle.dumps(desk.loaded))
+        while desk.function is not None:
+            pipe.send_bytes(desk.answer(pipe.recv_bytes()))
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is about to end
 
 
-def _answer(function: Callable[[Any], Any], task: bytes, threads: int, notes: _Notes) -> bytes:
-    """The outcome of the task, pickled."""
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(threads)
-    with notes.taken():
-        outcome: Outcome[Any] = attempt(lambda: function(pickle.loads(task)))
-    outcome = replace(outcome, warnings=notes.told())
-    packed: Outcome[bytes] = attempt(lambda: pickle.dumps(outcome), "the result cannot be sent: ")
-    if packed.result is None:
-        return pickle.dumps(replace(packed, seconds=outcome.seconds, warnings=outcome.warnings))
-    return packed.result
+class Desk:
+    """Where a process loads its function, and calls it with one task after the other.
+
+    Made before torch, numpy and numba are imported. `loaded`: whether the function could be.
+    """
+
+    def __init__(self, function: bytes, threads: int) -> None:
+        os.environ.update(dict.fromkeys(VARIABLES, str(threads)))
+        self.threads, self.notes = threads, _Notes()
+        with self.notes.taken(), parallel.limit(threads):
+            found: Outcome[Callable[[Any], Any]] = attempt(lambda: pickle.loads(function))
+        self.function = found.result
+        self.loaded: Outcome[Any] = replace(found, result=None)
+
+    def answer(self, task: bytes) -> bytes:
+        """The outcome of the task, pickled as the task is."""
+        function = self.function
+        assert function is not None
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(self.threads)
+        with self.notes.taken(), parallel.limit(self.threads):
+            outcome: Outcome[Any] = attempt(lambda: function(pickle.loads(task)))
+        outcome = replace(outcome, warnings=self.notes.told())
+        packed: Outcome[bytes] = attempt(lambda: pickle.dumps(outcome), "the result cannot be sent: ")
+        if packed.result is None:
+            return pickle.dumps(replace(packed, seconds=outcome.seconds, warnings=outcome.warnings))
+        return packed.result
+
+
+def resident(process: int) -> int:
+    """Bytes of main memory that a process and those it has started hold; 0 where the system does not say."""
+    folder = Path(f"/proc/{process}")
+    try:
+        pages = int((folder / "statm").read_text().split()[1])
+        children = (folder / "task" / str(process) / "children").read_text().split()
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE") + sum(resident(int(child)) for child in children)
 
 
 class _Notes(logging.Handler):
@@ -121,19 +153,21 @@ class _Notes(logging.Handler):
 def attempt(action: Callable[[], Result], prefix: str = "") -> Outcome[Result]:
     """What the action gives, or the sentence of its exception after the prefix, as the outcome of no task yet."""
     start, trace = time.perf_counter(), None
+    cause: Cause
     try:
         return Outcome(-1, action(), seconds=time.perf_counter() - start)
     except InputError as error:
-        text = str(error)
-    except MemoryError:
-        text = "the memory is full"
+        text, cause = str(error), "input"
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        text = f"{place}{error.strerror or error}"
+        text, cause = f"{place}{error.strerror or error}", "disk"
     except Exception as error:
-        text = f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
-        trace = traceback.format_exc()
-    return Outcome(-1, error=prefix + text, trace=trace, seconds=time.perf_counter() - start)
+        if isinstance(error, MemoryError) or any(words in str(error) for words in FULL):
+            text, cause = "the memory is full", "memory"
+        else:
+            text, cause = f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}", "bug"
+            trace = traceback.format_exc()
+    return Outcome(-1, error=prefix + text, cause=cause, trace=trace, seconds=time.perf_counter() - start)
 
 
 def _end_with_parent() -> None:
