@@ -14,6 +14,7 @@ from meshopt import __version__
 from meshopt.errors import InputError
 
 from .ablate import ablate
+from .batch import batch
 from .check import check
 from .config import config
 from .doctor import doctor
@@ -25,7 +26,7 @@ from .render import render
 from .texture import texture
 from .view import view
 
-OK, BUG, BAD_INPUT, INCONSISTENT, INTERRUPTED = 0, 1, 2, 3, 130
+OK, BUG, BAD_INPUT, INCONSISTENT, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,6 +36,7 @@ def meshopt() -> None:
 
 
 meshopt.add_command(reconstruct)
+meshopt.add_command(batch)
 meshopt.add_command(texture)
 meshopt.add_command(generate)
 meshopt.add_command(normals)

@@ -19,6 +19,7 @@ from rich.progress import (
 )
 
 LINE_EVERY = 10.0  # seconds between plain lines
+MEMORY = 30.0  # seconds of a stage that the time left is told from
 MUCH = 0.3  # share of the kernels from which on compiling is announced
 
 
@@ -38,7 +39,7 @@ class Quiet:
 class Bars(Quiet):
     """A bar per stage."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, memory: float = MEMORY) -> None:
         self._bars = Progress(
             TextColumn("{task.description:<12}"),
             BarColumn(bar_width=28),
@@ -47,6 +48,7 @@ class Bars(Quiet):
             TimeRemainingColumn(),
             TextColumn("[dim]{task.fields[info]}"),
             console=console,
+            speed_estimate_period=memory,
         )
         self._tasks: dict[str, TaskID] = {}
 
@@ -105,11 +107,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def display(console: Console, quiet: bool) -> Quiet:
-    """What suits the console."""
+def display(console: Console, quiet: bool, memory: float = MEMORY) -> Quiet:
+    """What suits the console. `memory`: seconds that the time left is told from."""
     if quiet:
         return Quiet()
-    return Bars(console) if console.is_terminal else Lines(console)
+    return Bars(console, memory) if console.is_terminal else Lines(console)
 
 
 @contextmanager

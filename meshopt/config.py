@@ -349,13 +349,17 @@ def load_config(source: str | Path | None = None, overrides: Iterable[str | Over
     `source` is a preset's name (see `presets`) or a file; ./name means a file that is named like a preset.
     Raises InputError: one sentence with the file or override, the key, what was found and expected.
     """
-    layers = [] if source is None else [(str(source), read_tree(_settings_file(source)))]
     given = [Override.parse(item) if isinstance(item, str) else item for item in overrides]
-    layers += [item.layer for item in given]
+    layers = [item.layer for item in [*(() if source is None else overrides_in(source)), *given]]
     quality = next((tree["quality"] for _, tree in reversed(layers) if "quality" in tree), "default")
     if quality in QUALITIES:
         layers.insert(0, (f"quality {quality}", read_tree(configs_folder() / "quality" / f"{quality}.yaml")))
     return build(Config, layers)
+
+
+def overrides_in(source: str | Path) -> list[Override]:
+    """What a preset or YAML file says, one override for each of its sections. Raises InputError."""
+    return [Override(str(key), value, str(source)) for key, value in read_tree(_settings_file(source)).items()]
 
 
 def dump_config(config: Config) -> str:

@@ -26,6 +26,8 @@ PURPOSES = {
     "matting": "masks by a neural network, --matting rembg",
     "lpips": "meshopt evaluate --lpips",
     "generate": "meshopt generate, meshopt normals",
+    "batch": "meshopt batch with URLs of object storages, and its table as Parquet",
+    "ray": "meshopt batch --engine ray, on many machines",
 }
 CUDA_BUILDS = (((13, 0), "cu130"), ((12, 8), "cu128"), ((12, 0), "cu126"), ((11, 0), "cu118"))  # driver: torch's index
 SPARE_EXTRAS = ("dev",)

@@ -14,6 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from meshopt.errors import InputError
 
@@ -22,11 +23,18 @@ _MARK = ".meshopt-"  # how the hidden neighbours begin
 
 def write_file(path: Path, data: bytes) -> None:
     """Writes one file whole or not at all; the folder must exist."""
+    with staged_file(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def staged_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write into, which becomes `path` when the block ends well; the folder must exist."""
     descriptor, name = tempfile.mkstemp(prefix=_MARK, dir=path.parent)
     staged = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         staged.chmod(0o666 & ~_umask())
@@ -35,6 +43,17 @@ def write_file(path: Path, data: bytes) -> None:
         staged.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what a process that was killed has left in a folder; no other may be writing there."""
+    with os.scandir(folder) as entries:
+        found = [Path(entry.path) for entry in entries if entry.name.startswith(_MARK)]
+    for path in found:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
