@@ -148,11 +148,13 @@ def _engine(options: Options, flags: dict[str, Any], stack: ExitStack) -> Engine
 
 def _run(plan: Plan, engine: Engine, status: Status, err: Console, quiet: bool) -> Totals:
     """Does what is left, with progress and failures on the console."""
-    from meshopt.batch import run_batch
+    from meshopt.batch import Totals, run_batch
 
     from .messages import line
     from .progress import compiling, display
 
+    if not plan.left:
+        return Totals()
     said: list[str] = []
     with compiling(err, quiet, COMPILE_SECONDS), display(err, quiet, ALWAYS) as on_progress:
 
@@ -168,6 +170,5 @@ def _run(plan: Plan, engine: Engine, status: Status, err: Console, quiet: bool) 
                     line(err, "No more of them are shown here; status.jsonl has all.")
             show(totals.done + totals.failed, failed=totals.failed)
 
-        if plan.left:
-            show(0)
+        show(0)
         return run_batch(plan, engine, status, on_try)

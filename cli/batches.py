@@ -46,10 +46,9 @@ def show_problems(console: Console, plan: Plan) -> int:
 
 def show_totals(console: Console, plan: Plan, totals: Totals, summary: Summary, seconds: float) -> None:
     """How many were done and have failed, what the checks said of all, and what was written."""
-    parts = [f"{totals.done} of {counted(plan.left, 'asset')} done in {duration(seconds)}"]
-    if totals.done:
-        parts.append(f"{seconds / totals.done:.1f} s each")
-    line(console, f"{', '.join(parts)}.")
+    if plan.left:
+        pace = f", one every {seconds / totals.done:.1f} s" if totals.done > 1 else ""
+        line(console, f"{totals.done} of {counted(plan.left, 'asset')} done in {duration(seconds)}{pace}.")
     if totals.failed:
         more = totals.failed - len(totals.failures)
         names = ", ".join(totals.failures) + (f" and {more} more" if more else "")

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -99,7 +99,7 @@ def opened_status(options: Options, dry: bool = False) -> Iterator[Status]:
             status: Status = StoredStatus(Path(scratch) / NAME, output, dry)
         else:
             status = _local(Path(output), Path(scratch), options.replace, dry)
-        with status:
+        with status, _unless_empty(status, Path(output)):
             if status.end and not options.replace:
                 raise InputError(
                     f"--output {output}: already holds a batch; go on with --resume, do all again with --overwrite, or"
@@ -108,6 +108,18 @@ def opened_status(options: Options, dry: bool = False) -> Iterator[Status]:
             if options.overwrite:
                 status.clear()
             yield status
+
+
+@contextmanager
+def _unless_empty(status: Status, output: Path) -> Iterator[None]:
+    """Around a batch; where nothing came of it, its file goes, and the output that was made for it."""
+    try:
+        yield
+    finally:
+        if not status.end:
+            status.file.unlink(missing_ok=True)
+            with suppress(OSError):  # it holds something, or is not here
+                output.rmdir()
 
 
 def _local(output: Path, scratch: Path, replace: bool, dry: bool) -> Status:

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from meshopt import hardware, parallel
 from meshopt.config import Config
@@ -20,6 +20,7 @@ Result = TypeVar("Result")
 USUAL = 2.0  # GiB that a process may come to hold with the usual settings
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Deals tasks to processes."""
 

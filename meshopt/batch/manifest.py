@@ -96,7 +96,10 @@ def _cells(header: list[str], row: list[str], origin: str) -> dict[str, Any]:
         elif cell.strip():
             if "&" in cell and "*" in cell:  # anchors of YAML, which can grow without end
                 raise InputError(f"{origin}: {name} is {cell[:40]!r}, expected a value without & and *")
-            found[name] = Override.parse(f"{name}={cell}").value
+            try:
+                found[name] = Override.parse(f"{name}={cell}").value
+            except InputError as error:
+                raise InputError(f"{origin}, {str(error).removeprefix('--set ')}") from None
     return found
 
 
