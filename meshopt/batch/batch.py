@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from meshopt import __version__
 from meshopt.batch import storage
 from meshopt.batch.assets import Asset, read_assets
 from meshopt.batch.engines import Engine
@@ -22,6 +23,7 @@ from meshopt.io.files import check_folder, remove_leftovers, write_file
 from meshopt.settings import Override
 from meshopt.worker_process import Outcome
 
+SCHEMA = 1  # of the status: raised when a key changes its meaning or goes
 RETRIED = ("crash", "memory", "time", "disk")  # causes that may be gone the next time
 ERRORS = "errors"  # the folder of tracebacks
 MOST_PROBLEMS = 100  # after which a manifest is read no further
@@ -208,6 +210,7 @@ def run_batch(
     from meshopt.batch.making import Job, make
 
     options, totals = plan.options, Totals()
+    status.append({"schema": SCHEMA, "version": __version__, "began": _now(), "assets": plan.total, "left": plan.left})
     function = partial(make, Job(options.settings, plan.common, options.output, options.replace))
     rounds: list[tuple[Iterable[Asset], int]] = [(_left(plan), min(engine.processes, max(1, plan.left)))]
     for attempt in range(1, options.retries + 2):
@@ -239,14 +242,18 @@ def _noted(assets: Iterable[Asset], flying: dict[int, Asset]) -> Iterator[Asset]
 
 def _record(name: str, outcome: Outcome, attempt: int, retried: bool) -> Record:
     """A line of the status. docs/batch.md lists the keys."""
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     record: Record = {"asset": name, "state": "done", "attempt": attempt, "seconds": round(outcome.seconds, 2)}
-    record["finished"] = now
+    record["finished"] = _now()
     made = outcome.result
     if made is not None:
         return record | {"key": made.key, "files": made.files, "warnings": outcome.warnings, "figures": made.figures}
     record["state"] = "retried" if retried else "failed"
     return record | {"cause": outcome.cause, "error": outcome.error or ""}
+
+
+def _now() -> str:
+    """In UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def _keep(record: Record, outcome: Outcome, output: str, status: Status) -> None:

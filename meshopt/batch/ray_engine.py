@@ -19,6 +19,8 @@ from meshopt.workers import ATTEMPTS, MEMORY_EVERY
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+LOW = "running low on memory"  # in what Ray says when it ends a process for that
+
 
 @dataclass(frozen=True)
 class Cluster:
@@ -129,9 +131,10 @@ class _Crew:
         try:
             outcome: Outcome[Any] = pickle.loads(self.ray.get(hand.awaited))
         except self.ray.exceptions.RayError as error:
-            full = "memory" in str(error).lower()
-            text = "the cluster ended the process as the memory was full" if full else "the process ended by itself"
-            return self.lose(hand, text, "memory" if full else "crash")
+            if isinstance(error, self.ray.exceptions.OutOfMemoryError) or LOW in str(error):
+                return self.lose(hand, "the cluster ended the process, as the memory of its machine was full", "memory")
+            hint = "" if self.limits.memory is None else " (more memory than --memory allows?)"
+            return self.lose(hand, f"the process ended or was killed{hint}", "crash")
         index = hand.index
         if index is None and outcome.error is not None:
             raise RuntimeError(f"a process cannot load its function: {outcome.error}")

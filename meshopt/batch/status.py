@@ -24,7 +24,8 @@ Record = dict[str, Any]
 
 
 class Status:
-    """The file, open for reading and writing, and where the last line of each asset begins in it.
+    """The file, open for reading and writing, and where the last line of each asset begins in it. Lines without an
+    asset are of batches that began.
 
     Raises InputError where it is no ordinary file, cannot be written, or another process has it open.
     """
@@ -61,7 +62,8 @@ class Status:
         except OSError as error:
             raise InputError(f"{self.file}: cannot be written ({error.strerror}); --resume goes on from here") from None
         for record, line in zip(records, lines, strict=True):
-            self.places[record["asset"]] = self.end
+            if "asset" in record:
+                self.places[record["asset"]] = self.end
             self.end += len(line)
 
     def clear(self) -> None:

@@ -11,8 +11,9 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import IOBase
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 from meshopt.errors import InputError
 from meshopt.io.images import SUFFIXES
@@ -35,7 +36,8 @@ def join(base: str, path: str) -> str:
     if not is_url(base):
         return os.path.join(base, path)  # noqa: PTH118
     scheme, _, rest = base.partition("://")
-    return f"{scheme}://{posixpath.normpath(posixpath.join(rest, path.lstrip('/')))}"
+    whole = posixpath.normpath(posixpath.join("/", rest.strip("/"), path.lstrip("/")))  # .. ends at the top
+    return f"{scheme}://{'/' if rest.startswith('/') else ''}{whole.lstrip('/')}"
 
 
 def parent(place: str) -> str:
@@ -56,7 +58,7 @@ def is_file_here(base: str, path: str) -> bool:
 
 
 @contextmanager
-def opened(place: str) -> Iterator[BinaryIO]:
+def opened(place: str) -> Iterator[IOBase]:
     """The file, for reading bytes. Raises InputError."""
     if is_url(place):
         with _reported(place):

@@ -41,7 +41,9 @@ def done(options: Options, engine: Engine) -> tuple[Plan, Totals, list[Record]]:
 
 
 def lines(options: Options) -> list[Record]:
-    return [json.loads(line) for line in (Path(options.output) / "status.jsonl").read_text().splitlines()]
+    found = [json.loads(line) for line in (Path(options.output) / "status.jsonl").read_text().splitlines()]
+    assert (found[0]["schema"], found[0]["assets"]) == (1, found[0]["left"])
+    return [record for record in found if "asset" in record]
 
 
 @posix
@@ -201,7 +203,8 @@ def _said(options: Options) -> list[str]:
     """Assets of whole lines of the status."""
     file = Path(options.output) / "status.jsonl"
     text = file.read_text() if file.exists() else ""
-    return [json.loads(line)["asset"] for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    found = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    return [record["asset"] for record in found if "asset" in record]
 
 
 def test_what_changed_is_done_again(assets: Path, tmp_path: Path, quick: tuple[Override, ...], inline: Engine) -> None:

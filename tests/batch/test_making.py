@@ -52,10 +52,9 @@ def test_settings_of_its_own(sample: Path, quick: tuple[Override, ...], tmp_path
     made = make(Job(quick, "", str(tmp_path), True), Asset("a", str(sample / "views"), str(sample / "normals"), own))
     assert "mesh.ply" in made.files
     assert (tmp_path / "a/mesh.ply").is_file()
+    wrong = Asset("a", str(sample), None, (Override("output.faces", 3, "line 3"),))
     with pytest.raises(InputError, match=r"line 3: setting 'output\.faces'"):
-        make(
-            Job(quick, "", str(tmp_path), True), Asset("a", str(sample), None, (Override("output.faces", 3, "line 3"),))
-        )
+        make(Job(quick, "", str(tmp_path), True), wrong)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs links")
