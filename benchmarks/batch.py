@@ -3,11 +3,16 @@
     python benchmarks/batch.py throughput [--assets 6] [--rounds 3] [--processes 2]
     python benchmarks/batch.py faults [--assets 60] [--kills 10]
 
-Prints a JSON object. `throughput`: seconds for the sample objects of data/ (quality fast, textures) in one process with
-one thread, one after the other, and in `meshopt batch`, starts of processes included, in turns; the ratio of the
-medians. `faults`: every third asset crashes, is killed, hangs, fills its memory or runs into a bug, half of these the
-first time only, and the whole batch is killed at random moments and resumed. `lost`: assets that did not come to the
-end that they should; `redone`: assets that were done again although the status said that they were done.
+Prints a JSON object.
+
+`throughput`: seconds for the sample objects of data/ (quality fast, textures) in one process with one thread, one after
+the other, and in `meshopt batch`, starts of processes included, in turns; the ratio of the medians, and how much
+processor time each took. Where n other programs want the cores, two processes can be at most 2 (n + 1) / (n + 2) times
+as fast as one on two cores; the ratio of processor times is as on a quiet machine.
+
+`faults`: every third asset crashes, is killed, hangs, fills its memory or runs into a bug, half of these the first time
+only, and the whole batch is killed at random moments and resumed. `lost`: assets that did not come to the end that they
+should; `redone`: assets that were done again although the status said that they were done.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ import json
 import os
 import platform
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -48,7 +54,7 @@ import meshopt
 from meshopt import parallel
 from meshopt.report.folder import write_result
 with parallel.limit(1):
-    for folder in sorted(Path(sys.argv[1]).iterdir()):
+    for folder in sorted(Path(sys.argv[1]).iterdir())[: int(sys.argv[3])]:
         views = meshopt.load_views(folder)
         result = meshopt.reconstruct(views, meshopt.load_config(overrides=["quality=fast"]))
         write_result(result, Path(sys.argv[2]) / folder.name)
@@ -77,7 +83,7 @@ def main() -> None:
 
 
 def throughput(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Seconds of both, in turns; the first round of all, which compiles kernels, is not counted."""
+    """Seconds of both, in turns; kernels are compiled before."""
     count = options.assets or len(SETS)
     for number in range(count):
         name, layout = SETS[number % len(SETS)]
@@ -87,22 +93,33 @@ def throughput(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     places = [str(folder / "assets"), str(folder / "out")]
     cli = "import sys; from meshopt.cli import main; sys.argv[0] = 'meshopt'; main()"
     commands = {
-        "loop": [sys.executable, "-c", LOOP, *places],
+        "loop": [sys.executable, "-c", LOOP, *places, str(count)],
         "batch": [sys.executable, "-c", cli, "batch", places[0], "-o", places[1], "--quality", "fast", "--quiet"],
     }
     commands["batch"] += ["--processes", str(options.processes)]
     seconds: dict[str, list[float]] = {name: [] for name in commands}
-    for turn in range(options.rounds + 1):
+    processor: dict[str, list[float]] = {name: [] for name in commands}
+    subprocess.run([*commands["loop"][:-1], "1"], check=True)
+    for _ in range(options.rounds):
         for name, command in commands.items():
             shutil.rmtree(folder / "out", ignore_errors=True)
-            began = time.monotonic()
+            began, used = time.monotonic(), processor_time()
             subprocess.run(command, check=True, env=os.environ | dict.fromkeys(VARIABLES, "1"))
-            if turn:
-                seconds[name].append(round(time.monotonic() - began, 1))
+            seconds[name].append(round(time.monotonic() - began, 1))
+            processor[name].append(round(processor_time() - used, 1))
             made = len(list((folder / "out").glob("*/mesh.glb")))
             assert made == count, f"{name} made {made} of {count}"
+            print(f"{name}: {seconds[name][-1]} s, {processor[name][-1]} of processors", file=sys.stderr, flush=True)
     ratio = median(seconds["loop"]) / median(seconds["batch"])
-    return {"assets": count, "processes": options.processes, "seconds": seconds, "times_faster": round(ratio, 2)}
+    cost = median(processor["batch"]) / median(processor["loop"])
+    found = {"assets": count, "processes": options.processes, "seconds": seconds, "processor_seconds": processor}
+    return found | {"times_faster": round(ratio, 2), "times_the_processor_time": round(cost, 3)}
+
+
+def processor_time() -> float:
+    """Seconds of all processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def faults(folder: Path, options: argparse.Namespace) -> dict[str, Any]:

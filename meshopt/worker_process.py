@@ -109,15 +109,22 @@ class Desk:
         return packed.result
 
 
+def family(process: int) -> list[int]:
+    """A process and those it has started, and those these have; without them where the system does not say."""
+    try:
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    except OSError:
+        return [process]
+    return [process, *(member for child in children for member in family(int(child)))]
+
+
 def resident(process: int) -> int:
     """Bytes of main memory that a process and those it has started hold; 0 where the system does not say."""
-    folder = Path(f"/proc/{process}")
-    try:
-        pages = int((folder / "statm").read_text().split()[1])
-        children = (folder / "task" / str(process) / "children").read_text().split()
-    except (OSError, ValueError, IndexError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE") + sum(resident(int(child)) for child in children)
+    pages = 0
+    for member in family(process):
+        with contextlib.suppress(OSError, IndexError):  # it has ended
+            pages += int(Path(f"/proc/{member}/statm").read_text().split()[1])
+    return pages and pages * os.sysconf("SC_PAGE_SIZE")
 
 
 class _Notes(logging.Handler):

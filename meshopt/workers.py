@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import pickle
 import signal
 import time
@@ -19,7 +20,7 @@ from itertools import islice
 from multiprocessing import connection, resource_tracker
 from typing import Any, TypeVar
 
-from meshopt.worker_process import GRACE, Cause, Outcome, attempt, resident, serve
+from meshopt.worker_process import GRACE, Cause, Outcome, attempt, family, resident, serve
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -150,8 +151,12 @@ class _Crew:
         seconds, memory = self.terms.seconds, self.terms.memory
         if seconds is not None and worker.spent() >= seconds:
             return self.lose(worker, f"took longer than {seconds:g} s", "time")
-        if memory is not None and resident(worker.process.pid or 0) > memory:
-            worker.process.kill()  # at once, as it goes on filling the memory
+        number = worker.process.pid
+        assert number is not None
+        if memory is not None and resident(number) > memory:
+            for process in family(number):  # at once, as they go on filling the memory
+                with contextlib.suppress(OSError):
+                    os.kill(process, signal.SIGKILL)
             return self.lose(worker, f"needed more than {memory / 2**30:.3g} GiB of memory", "memory")
         return []
 

@@ -129,6 +129,7 @@ def test_exceptions_are_sentences(tasks: ModuleType) -> None:
     errors.append(FileNotFoundError(2, "No such file", "b.png"))
     wrong, fine, empty, given, full, lost = done(tasks.fail, errors)
     assert (fine.result, fine.error, fine.bug) == ("fine", None, False)
+    assert [o.cause for o in (wrong, fine, given, full, lost)] == ["bug", None, "input", "memory", "disk"]
     assert (wrong.error, wrong.bug) == ("TypeError: one two", True)
     assert "in fail" in (wrong.trace or "")
     assert (empty.error, empty.bug) == ("KeyError: no message", True)
@@ -143,13 +144,48 @@ def test_a_process_that_dies_costs_its_own_task_only(tasks: ModuleType) -> None:
     assert (fine.result, last.result) == ("no", "no")
     assert killed.error == "the process was killed by signal 9 (is the memory full?)"
     assert left.error == "the process ended itself with exit code 3"
+    assert killed.cause == left.cause == "crash"
 
 
 def test_time_limit_of_a_task(tasks: ModuleType, tmp_path: Path) -> None:
     late, fine = done(tasks.hang, [tmp_path / "file", None], seconds=2)
     assert (late.result, late.error) == (None, "took longer than 2 s")
+    assert late.cause == "time"
     assert 2 <= late.seconds < PATIENCE
     assert fine.result != int((tmp_path / "file").read_text())
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc")
+def test_memory_limit_of_a_process_and_its_children(tasks: ModuleType, tmp_path: Path) -> None:
+    started = tmp_path / "child"
+    fine, own, child, last = done(
+        functools.partial(tasks.fill, started), ["none", "own", "child", "none"], memory=2**28
+    )
+    assert (fine.error, last.error) == (None, None)
+    for large in (own, child):
+        assert (large.error, large.cause) == ("needed more than 0.25 GiB of memory", "memory")
+    until(lambda: gone(int(started.read_text())))
+
+
+def test_tasks_are_taken_when_a_process_is_free_for_them(tasks: ModuleType) -> None:
+    taken: list[int] = []
+
+    def stream() -> Iterator[int]:
+        for number in range(10**9):
+            taken.append(number)
+            yield number
+
+    with contextlib.closing(work(tasks.double, stream(), 2)) as outcomes:
+        assert all(next(outcomes).error is None for _ in range(6))
+    assert len(taken) <= 12
+
+
+def test_environments_of_processes(tasks: ModuleType) -> None:
+    """Those of a process are also those of what replaces it."""
+    given = [{"MESHOPT_TEST": "a"}]
+    first, _, last = done(tasks.variable, [False, True, False], environments=given)
+    assert first.result == last.result == "a"
+    assert "MESHOPT_TEST" not in os.environ
 
 
 def test_what_cannot_be_pickled_is_an_error(tasks: ModuleType) -> None:

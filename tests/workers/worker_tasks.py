@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
 import sys
 import time
 import warnings
@@ -108,3 +109,20 @@ def torch_threads(task: Any) -> int:
     import torch
 
     return torch.get_num_threads()
+
+
+def fill(file: Path, how: str) -> None:
+    """Takes half a GiB, by itself or by a process that it starts and whose number it writes, and keeps it."""
+    fills = "import time; taken = b'1' * 2**29; time.sleep(600)"
+    if how == "own":
+        exec(fills)
+    elif how == "child":
+        child = subprocess.Popen([sys.executable, "-c", fills])
+        file.write_text(str(child.pid))
+        child.wait()
+
+
+def variable(die: bool) -> str | None:
+    if die:
+        os._exit(3)
+    return os.environ.get("MESHOPT_TEST")
