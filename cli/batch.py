@@ -39,7 +39,6 @@ FLAGS = {  # each flag is a setting
     "seed": "seed",
 }
 COMPILE_SECONDS = 50  # of all kernels, on one core
-ALWAYS = 1e9  # seconds: the time left is told from the whole run
 MOST_LINES = 20  # failures that are said as they come
 UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
@@ -156,7 +155,7 @@ def _run(plan: Plan, engine: Engine, status: Status, err: Console, quiet: bool) 
     if not plan.left:
         return Totals()
     said: list[str] = []
-    with compiling(err, quiet, COMPILE_SECONDS), display(err, quiet, ALWAYS) as on_progress:
+    with compiling(err, quiet, COMPILE_SECONDS), display(err, quiet, steady=True) as on_progress:
 
         def show(done: int, **info: int) -> None:
             on_progress(SimpleNamespace(stage="assets", step=done, total=plan.left, info=info))

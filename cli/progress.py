@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Console
@@ -12,14 +13,16 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 LINE_EVERY = 10.0  # seconds between plain lines
-MEMORY = 30.0  # seconds of a stage that the time left is told from
 MUCH = 0.3  # share of the kernels from which on compiling is announced
 
 
@@ -39,16 +42,15 @@ class Quiet:
 class Bars(Quiet):
     """A bar per stage."""
 
-    def __init__(self, console: Console, memory: float = MEMORY) -> None:
+    def __init__(self, console: Console, steady: bool = False) -> None:
         self._bars = Progress(
             TextColumn("{task.description:<12}"),
             BarColumn(bar_width=28),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            _MeanTimeLeft() if steady else TimeRemainingColumn(),
             TextColumn("[dim]{task.fields[info]}"),
             console=console,
-            speed_estimate_period=memory,
         )
         self._tasks: dict[str, TaskID] = {}
 
@@ -79,6 +81,15 @@ class Bars(Quiet):
                 self._bars.update(task.id, completed=total, total=total)
 
 
+class _MeanTimeLeft(ProgressColumn):
+    """The time left if the steps to come take as long as those that are done."""
+
+    def render(self, task: Task) -> Text:
+        known = task.elapsed is not None and task.completed and task.total is not None
+        left = (task.elapsed or 0.0) / max(task.completed, 1) * ((task.total or 0.0) - task.completed)
+        return Text(str(timedelta(seconds=int(left))) if known else "-:--:--", style="progress.remaining")
+
+
 class Lines(Quiet):
     """A line when a stage starts, and every now and then."""
 
@@ -107,11 +118,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def display(console: Console, quiet: bool, memory: float = MEMORY) -> Quiet:
-    """What suits the console. `memory`: seconds that the time left is told from."""
+def display(console: Console, quiet: bool, steady: bool = False) -> Quiet:
+    """What suits the console. `steady`: the time left is told from all steps, not the last."""
     if quiet:
         return Quiet()
-    return Bars(console, memory) if console.is_terminal else Lines(console)
+    return Bars(console, steady) if console.is_terminal else Lines(console)
 
 
 @contextmanager

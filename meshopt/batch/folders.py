@@ -30,7 +30,7 @@ def assets_in(place: str, output: str) -> Iterator[Asset]:
     if not paths:
         raise InputError(f"{place}: holds no folders, expected one for each asset, with views/ and normals/ in it")
     for name, path in paths:
-        yield Asset(name, path, origin=path)
+        yield Asset(name, path, origin=path.encode(errors="backslashreplace").decode())
 
 
 def _folders_in(folder: Path) -> list[str]:

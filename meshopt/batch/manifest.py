@@ -17,7 +17,7 @@ from typing import Any
 from meshopt.batch import storage
 from meshopt.batch.assets import Asset
 from meshopt.batch.inputs import FILES
-from meshopt.batch.names import check_name
+from meshopt.batch.names import check_name, has_control
 from meshopt.config import load_config, setting_keys
 from meshopt.errors import InputError
 from meshopt.settings import Override, closest
@@ -124,13 +124,15 @@ def _object(line: str, origin: str, known: set[str]) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{origin}: no valid JSON ({error})") from None
     if not isinstance(found, dict):
-        raise InputError(f'{origin}: found {line.strip()[:40]}, expected an object such as {{"name": ...}}')
-    found = {key: value for name, item in found.items() for key, value in _flat(name, item, known)}
+        raise InputError(f'{origin}: found {line.strip()[:40]!a}, expected an object such as {{"name": ...}}')
+    if "\\u" in line:
+        _check_text(found, origin)
+    found = _once([pair for name, item in found.items() for pair in _flat(name, item, known)], origin)
     for name in found:
         _check_key(name, origin, known)
     wrong = next((key for key in COLUMNS if not isinstance(found.get(key, ""), (str, type(None)))), None)
     if wrong is not None:
-        raise InputError(f"{origin}: {wrong} is {str(found[wrong])[:40]}, expected a text")
+        raise InputError(f"{origin}: {wrong} is {ascii(found[wrong])[:40]}, expected a text")
     return found
 
 
@@ -141,6 +143,14 @@ def _flat(key: str, value: Any, known: set[str]) -> Iterator[tuple[str, Any]]:
             yield from _flat(f"{key}.{name}", item, known)
     else:
         yield key, value
+
+
+def _check_text(value: Any, origin: str) -> None:
+    """Raises InputError where an escape stands for half a character."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{origin}: is no Unicode text, as an escape (\\ud800 to \\udfff) stands alone") from None
 
 
 def _once(pairs: list[tuple[str, Any]], origin: str) -> dict[str, Any]:
@@ -184,9 +194,9 @@ def _lines(place: str, file: IOBase) -> Iterator[str]:
 def _asset(entry: dict[str, Any], origin: str, base: str, sound: set[tuple[str, str]]) -> Asset:
     """The asset of a line; `sound` remembers values of settings that are as they should be."""
     given = {key: (entry.get(key) or "").strip() for key in COLUMNS}
-    bad = next((key for key in COLUMNS[1:] if "\0" in given[key]), None)
+    bad = next((key for key in COLUMNS[1:] if has_control(given[key])), None)
     if bad is not None:
-        raise InputError(f"{origin}: {bad} holds a NUL character, expected a path")
+        raise InputError(f"{origin}: {bad} has a control character, expected a path")
     check_name(given["name"], origin)
     places = {key: storage.join(base, given[key]) for key in COLUMNS[1:] if given[key]}
     if "folder" in places and ("views" in places or "normals" in places):

@@ -8,6 +8,7 @@ from meshopt.errors import InputError
 
 LONGEST = 200  # bytes of UTF-8; file systems allow 255
 FORBIDDEN = '/\\:*?"<>|'
+CONTROLS = ("Cc", "Cf", "Zl", "Zp")  # Unicode's categories: also marks of the direction of writing
 OWN = ("status.jsonl", "summary.csv", "summary.parquet", "errors", "status")  # what a batch itself writes
 DEVICES = ("con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)))
 
@@ -24,6 +25,11 @@ def comparable(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()
 
 
+def has_control(text: str) -> bool:
+    """Whether a character steers terminals, or the direction of writing."""
+    return not text.isprintable() and any(unicodedata.category(letter) in CONTROLS for letter in text)
+
+
 def _reason(name: str) -> str | None:
     """Why not."""
     if not name.strip():
@@ -34,7 +40,7 @@ def _reason(name: str) -> str | None:
         return "is no Unicode text"
     if size > LONGEST:
         return f"has {size} bytes, more than {LONGEST}"
-    if any(unicodedata.category(letter) in ("Cc", "Cf", "Zl", "Zp") for letter in name):
+    if has_control(name):
         return "has a control character"
     found = next((letter for letter in name if letter in FORBIDDEN), None)
     if found is not None:

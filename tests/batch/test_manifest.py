@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -91,6 +93,7 @@ HEAD = "name,views,output.faces\n"
         (HEAD + "a,v\0,\n", "line 2: holds a NUL"),
         (HEAD.encode() + b"\xff,v,\n", "line 2: is no UTF-8 text (byte 1)"),
         (HEAD + 'a,"v,\n', "line 2: no valid CSV"),
+        (HEAD + "a,\x1b[2J,\n", "line 2: views has a control character"),
         (HEAD + "a,v," + "9" * 20_000 + "\n", "line 2: output.faces has 20000 characters"),
         (HEAD + "a,v," + "9" * 200_000 + "\n", "line 2: no valid CSV (field larger"),
         (HEAD + "a,v," + "9" * 2_000_000 + "\n", "line 2: is longer than 1 MiB"),
@@ -128,16 +131,17 @@ def test_no_manifest(read: Read, content: str | bytes, sentence: str) -> None:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("[1]", "line 2: found [1], expected an object"),
+        ("[1]", "line 2: found '[1]', expected an object"),
         ('{"name": "b"', "line 2: no valid JSON in column"),
         ('{"name": "b", "name": "c"}', "line 2: the key 'name' is there twice"),
         ('{"name": "b", "views": 3}', "line 2: views is 3, expected a text"),
         ('{"name": 3, "views": "v"}', "line 2: name is 3, expected a text"),
         ('{"name": "b", "views": "v", "seed": NaN}', "line 2: no valid JSON (NaN"),
-        ('{"name": "b", "views": "v\\u0000"}', "line 2: views holds a NUL"),
-        ('{"name": "b\\ud800", "views": "v"}', "is no Unicode text"),
+        ('{"name": "b", "views": "v\\u0000"}', "line 2: views has a control character"),
+        ('{"name": "b\\ud800", "views": "v"}', "line 2: is no Unicode text"),
         ('{"name": "b", "views": "v", "seed": 1e99}', "line 2, seed: setting 'seed'"),
         ('{"name": "b", "views": "v", "output": {"face": 3}}', "did you mean 'output.faces'?"),
+        ('{"name": "b", "seed": 1, "output": {"faces": 200}, "output.faces": 300}', "'output.faces' is there twice"),
         ("[" * 100_000, "line 2: no valid JSON"),
         ('{"seed": ' + "9" * 10_000 + "}", "line 2: no valid JSON"),
         ('{"views": "v"}', "line 2: the name '' is empty"),
@@ -166,6 +170,14 @@ def test_a_manifest_is_read_as_it_is_needed(tmp_path: Path) -> None:
         file.write("broken")
     first = islice(read_assets(str(tmp_path / "a.jsonl"), "out"), 3)
     assert [item.name for item in first if isinstance(item, Asset)] == ["a0", "a1", "a2"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes")
+def test_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
+    (Path(os.fsdecode(bytes(tmp_path / "a") + b"\xff"))).mkdir()
+    said = problem(list(read_assets(str(tmp_path), "out")))
+    assert "is no Unicode text" in said
+    assert said.isascii()
 
 
 def test_a_folder_of_assets(tmp_path: Path) -> None:

@@ -64,3 +64,12 @@ def test_a_broken_stage_is_not_shown_as_done() -> None:
     with pytest.raises(ZeroDivisionError), Bars(console) as on_progress:
         on_progress(SimpleNamespace(stage="optimize", step=3, total=40, info={"loss": 1 / 0}))
     assert "40/40" not in _text(console)
+
+
+def test_time_left_of_steady_steps() -> None:
+    """Told from all of them, also where some came at once."""
+    column = progress._MeanTimeLeft()
+    task = SimpleNamespace(elapsed=50.0, completed=0, total=100)
+    assert str(column.render(task)) == "-:--:--"  # type: ignore[arg-type]
+    task.completed = 10
+    assert str(column.render(task)) == "0:07:30"  # type: ignore[arg-type]
