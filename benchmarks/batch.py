@@ -42,6 +42,7 @@ from meshopt.batch import Asset, Machine, Options, make_plan, run_batch
 from meshopt.batch.batch import opened_status
 from meshopt.batch.engines import Limits
 from meshopt.batch.inputs import fingerprint, settings_hash
+from meshopt.batch.jobs import Made
 from meshopt.config import load_config
 from meshopt.worker_process import VARIABLES, Outcome
 
@@ -173,15 +174,6 @@ class Faulty(Machine):
         self, function: Callable[[Any], Any], tasks: Iterable[Any], processes: int
     ) -> Generator[Outcome[Any], None, None]:
         yield from super().work(partial(misbehave, self.folder), tasks, processes)
-
-
-@dataclass(frozen=True)
-class Made:
-    """As of meshopt.batch.making."""
-
-    key: str
-    files: tuple[str, ...]
-    figures: dict[str, Any]
 
 
 def run(folder: Path, processes: int) -> None:

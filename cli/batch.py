@@ -38,7 +38,6 @@ FLAGS = {  # each flag is a setting
     "quality": "quality",
     "seed": "seed",
 }
-COMPILE_SECONDS = 50  # of all kernels, on one core
 MOST_LINES = 20  # failures that are said as they come
 UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
@@ -150,12 +149,12 @@ def _run(plan: Plan, engine: Engine, status: Status, err: Console, quiet: bool) 
     from meshopt.batch import Totals, run_batch
 
     from .messages import line
-    from .progress import compiling, display
+    from .progress import display
 
     if not plan.left:
         return Totals()
     said: list[str] = []
-    with compiling(err, quiet, COMPILE_SECONDS), display(err, quiet, steady=True) as on_progress:
+    with display(err, quiet, steady=True) as on_progress:
 
         def show(done: int, **info: int) -> None:
             on_progress(SimpleNamespace(stage="assets", step=done, total=plan.left, info=info))

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from meshopt import __version__
@@ -16,6 +15,7 @@ from meshopt.batch import storage
 from meshopt.batch.assets import Asset, read_assets
 from meshopt.batch.engines import Engine
 from meshopt.batch.inputs import fingerprint, settings_hash
+from meshopt.batch.jobs import Job, Maker
 from meshopt.batch.status import NAME, Record, Status, StoredStatus
 from meshopt.config import Config, load_config
 from meshopt.errors import InputError
@@ -207,11 +207,9 @@ def run_batch(
     A script that calls this needs `if __name__ == "__main__":`, as processes import it. Raises InputError where the
     status cannot be written.
     """
-    from meshopt.batch.making import Job, make
-
     options, totals = plan.options, Totals()
     status.append({"schema": SCHEMA, "version": __version__, "began": _now(), "assets": plan.total, "left": plan.left})
-    function = partial(make, Job(options.settings, plan.common, options.output, options.replace))
+    function = Maker(Job(options.settings, plan.common, options.output, options.replace))
     rounds: list[tuple[Iterable[Asset], int]] = [(_left(plan), min(engine.processes, max(1, plan.left)))]
     for attempt in range(1, options.retries + 2):
         again: list[tuple[Asset, str]] = []

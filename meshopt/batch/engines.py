@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
 from meshopt import hardware, parallel
@@ -80,6 +81,8 @@ def this_machine(config: Config, processes: int | None, limits: Limits) -> Machi
 
 def _gpus(config: Config) -> tuple[tuple[str, ...], int]:
     """Those that the settings compute on, and how many; no names where the settings name one of them."""
+    if config.backend == "auto" and (config.device == "cpu" or (config.device == "auto" and not _accelerated())):
+        return (), 0  # known without torch, which takes seconds to import
     import torch
 
     from meshopt.devices import choose
@@ -91,3 +94,8 @@ def _gpus(config: Config) -> tuple[tuple[str, ...], int]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = visible.split(",") if visible else [str(number) for number in range(torch.cuda.device_count())]
     return tuple(names), len(names)
+
+
+def _accelerated() -> bool:
+    """Whether this machine may have a GPU that torch's builds for CUDA and ROCm use."""
+    return hardware.nvidia_driver() is not None or Path("/dev/kfd").exists()

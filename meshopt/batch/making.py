@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -13,37 +13,14 @@ from typing import Any
 from meshopt.batch import storage
 from meshopt.batch.assets import Asset
 from meshopt.batch.inputs import fingerprint
+from meshopt.batch.jobs import Job, Made, Row
 from meshopt.compilation import share_cache
 from meshopt.config import Config, load_config
 from meshopt.errors import InputError
 from meshopt.io.files import remove_leftovers
 from meshopt.pipeline import reconstruct
 from meshopt.report.folder import RESULT_FILES, write_result
-from meshopt.settings import Override
 from meshopt.views import LoadOptions, ViewSet, load_views
-
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Job:
-    """What all assets have in common: their settings and the hash of these, the output (a folder or URL), and whether
-    results that are there may be replaced.
-    """
-
-    settings: tuple[Override, ...]
-    common: str
-    output: str
-    replace: bool
-
-
-@dataclass(frozen=True)
-class Made:
-    """What came of an asset: the hash of what it depends on, its files, and what its report says in one row."""
-
-    key: str
-    files: tuple[str, ...]
-    figures: Row
 
 
 def make(job: Job, asset: Asset) -> Made:

@@ -8,14 +8,8 @@ import time
 from pathlib import Path
 
 from meshopt.batch.assets import Asset
+from meshopt.batch.jobs import Made
 from meshopt.errors import InputError
-
-
-class Made:
-    """As of meshopt.batch.making, without its imports."""
-
-    def __init__(self, key: str, files: tuple[str, ...], figures: dict[str, object]) -> None:
-        self.key, self.files, self.figures = key, files, figures
 
 
 def misbehave(folder: Path, asset: Asset) -> Made:
