@@ -96,32 +96,32 @@ def opened_status(options: Options, dry: bool = False) -> Iterator[Status]:
         raise InputError("--output is an empty text, expected a folder (. is the current one)")
     if storage.same(options.assets, output):
         raise InputError(f"--output {output}: the assets are there, expected another folder")
+    new = not Path(output).exists()
     with tempfile.TemporaryDirectory(prefix="meshopt-batch-") as scratch:
         if storage.is_url(output):
             status: Status = StoredStatus(Path(scratch) / NAME, output, dry)
         else:
             status = _local(Path(output), Path(scratch), options.replace, dry)
-        with status, _unless_empty(status, Path(output)):
+        with status, _unless_empty(status, Path(output) if new else None):
             if status.end and not options.replace:
                 raise InputError(
                     f"--output {output}: already holds a batch; go on with --resume, do all again with --overwrite, or"
                     " choose another folder"
                 )
-            if options.overwrite:
-                status.clear()
             yield status
 
 
 @contextmanager
-def _unless_empty(status: Status, output: Path) -> Iterator[None]:
-    """Around a batch; where nothing came of it, its file goes, and the output that was made for it."""
+def _unless_empty(status: Status, made: Path | None) -> Iterator[None]:
+    """Around a batch; where nothing came of it, its file goes, and the output if that was made for it."""
     try:
         yield
     finally:
         if not status.end:
             status.file.unlink(missing_ok=True)
-            with suppress(OSError):  # it holds something, or is not here
-                output.rmdir()
+            with suppress(OSError):  # it is not here
+                if made is not None:
+                    made.rmdir()
 
 
 def _local(output: Path, scratch: Path, replace: bool, dry: bool) -> Status:
@@ -208,6 +208,8 @@ def run_batch(
     status cannot be written.
     """
     options, totals = plan.options, Totals()
+    if options.overwrite:
+        status.clear()
     status.append({"schema": SCHEMA, "version": __version__, "began": _now(), "assets": plan.total, "left": plan.left})
     function = Maker(Job(options.settings, plan.common, options.output, options.replace))
     rounds: list[tuple[Iterable[Asset], int]] = [(_left(plan), min(engine.processes, max(1, plan.left)))]

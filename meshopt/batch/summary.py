@@ -13,6 +13,7 @@ from typing import Any
 
 from meshopt.batch import storage
 from meshopt.batch.status import Record, Status, records
+from meshopt.errors import InputError
 from meshopt.io.files import staged_file
 
 NAMES = ("summary.csv", "summary.parquet")
@@ -57,31 +58,41 @@ class Summary:
 
 
 def write_summary(status: Status, output: str) -> Summary:
-    """Writes the tables into the output, a folder or URL, each whole or not at all. Raises OSError."""
+    """Writes the tables into the output, a folder or URL, each whole or not at all. Raises InputError where a disk or
+    storage fails.
+    """
     summary = Summary()
     home = status.file.parent
-    with staged_file(home / NAMES[0]) as stream:
+    try:
+        _write_csv(home / NAMES[0], status, summary)
+        written = [home / NAMES[0]]
+        if find_spec("pyarrow") is not None:
+            _write_parquet(home / NAMES[1], map(_row, records(status)))
+            written.append(home / NAMES[1])
+        for file in written:
+            if storage.is_url(output):
+                storage.write(storage.join(output, file.name), file)
+    except OSError as error:
+        raise InputError(
+            f"{output}: the summary cannot be written ({error.strerror}); the status is kept, --resume writes it again"
+        ) from None
+    summary.files += [storage.join(output, file.name) for file in written]
+    return summary
+
+
+def _write_csv(file: Path, status: Status, summary: Summary) -> None:
+    """Writes the table, and counts in the summary."""
+    with staged_file(file) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        for record in records(status):
-            row = _row(record)
+        for row in map(_row, records(status)):
             summary.states[row["state"]] = summary.states.get(row["state"], 0) + 1
             if "verdict" in row:
                 summary.verdicts[row["verdict"]] = summary.verdicts.get(row["verdict"], 0) + 1
             writer.writerow({key: str(v).lower() if isinstance(v, bool) else v for key, v in row.items()})
         text.flush()
         text.detach()
-    written = [home / NAMES[0]]
-    if find_spec("pyarrow") is not None:
-        _write_parquet(home / NAMES[1], map(_row, records(status)))
-        written.append(home / NAMES[1])
-    for file in written:
-        place = storage.join(output, file.name)
-        if storage.is_url(output):
-            storage.write(place, file)
-        summary.files.append(place)
-    return summary
 
 
 def _row(record: Record) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -100,6 +101,10 @@ def test_an_output_with_a_batch_is_left_alone(named: Named, faulty: Callable[...
     with pytest.raises(InputError, match="already holds a batch; go on with --resume"):
         done(options, faulty(1, folder=tmp_path))
     assert lines(options) == before
+    wrong = replace(options, overwrite=True, settings=(Override.parse("output.faces=3"),))
+    with pytest.raises(InputError, match=r"output\.faces"):
+        done(wrong, faulty(1, folder=tmp_path))
+    assert lines(options) == before
     done(replace(options, overwrite=True), faulty(1, folder=tmp_path))
     assert len(lines(options)) == 1
 
@@ -115,6 +120,15 @@ def test_nothing_is_left_of_a_batch_that_does_not_begin(named: Named, tmp_path: 
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("dry", [False, True])
+def test_an_empty_output_stays(dry: bool, named: Named, tmp_path: Path) -> None:
+    options = named("a")
+    (tmp_path / "out").mkdir()
+    with opened_status(options, dry):
+        pass
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_a_dry_run_changes_nothing(assets: Path, tmp_path: Path) -> None:
     options = Options(str(assets), str(tmp_path / "out"))
     with opened_status(options, dry=True) as status:
@@ -128,7 +142,7 @@ def test_a_dry_run_changes_nothing(assets: Path, tmp_path: Path) -> None:
         status.append({"asset": "one", "state": "failed"})
     before = (tmp_path / "out/status.jsonl").read_bytes()
     with opened_status(replace(options, overwrite=True), dry=True) as status:
-        assert status.last("one") is None
+        assert make_plan(options, status).left == 3
     assert (tmp_path / "out/status.jsonl").read_bytes() == before
 
 
@@ -244,3 +258,20 @@ def test_two_batches_at_once(named: Named, faulty: Callable[..., Engine], tmp_pa
         assert isinstance(status, Status)
         with pytest.raises(InputError, match="another batch"), opened_status(options):
             pass
+
+
+def test_from_a_storage_to_a_storage(assets: Path, quick: tuple[Override, ...], inline: Engine) -> None:
+    memory, url = pytest.importorskip("fsspec").filesystem("memory"), f"memory://{uuid.uuid4()}"
+    shutil.rmtree(assets / "two")
+    memory.put(str(assets), f"{url}/in", recursive=True)
+    memory.pipe(f"{url}/in.jsonl", b'{"name": "one", "folder": "in/one"}\n{"name": "void", "folder": "in/void"}\n')
+    options = Options(f"{url}/in.jsonl", f"{url}/out", quick)
+    _, totals, tries = done(options, inline)
+    assert (totals.done, totals.failures) == (1, ["void"])
+    assert tries[1]["error"].startswith(f"{url}/in/void: ")
+    assert memory.cat(f"{url}/out/summary.csv").count(b"\n") == 3
+    assert memory.exists(f"{url}/out/one/mesh.glb")
+    with pytest.raises(InputError, match="already holds a batch"):
+        done(options, inline)
+    assert left(replace(options, resume=True)) == 1
+    assert done(replace(options, overwrite=True), inline)[1].done == 1
