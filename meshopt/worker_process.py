@@ -26,7 +26,7 @@ from meshopt import parallel
 from meshopt.errors import InputError, MeshoptWarning
 
 Result = TypeVar("Result")
-Cause = Literal["input", "memory", "disk", "bug", "crash", "time"]
+Cause = Literal["input", "memory", "disk", "bug", "crash", "kill", "time"]
 
 GRACE = 2.0  # seconds that a process has to end by itself
 VARIABLES = (
@@ -50,7 +50,7 @@ class Outcome(Generic[Result]):
     index: int  # of the task
     result: Result | None = None
     error: str | None = None  # one sentence
-    cause: Cause | None = None  # of the error; disk: an OSError, crash: the process ended, time: it took too long
+    cause: Cause | None = None  # of the error; disk: an OSError, crash, kill: of the process, time: too long
     trace: str | None = None  # the traceback of an exception that is nobody's fault but the function's
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()  # MeshoptWarnings and what meshopt's log warned of, each once

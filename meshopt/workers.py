@@ -92,16 +92,17 @@ class _Worker:
         """Seconds since it got its task."""
         return time.monotonic() - self.since
 
-    def ending(self) -> str:
+    def ending(self) -> tuple[str, Cause]:
         """How its process, whose pipe has closed, came to its end."""
         self.process.join(GRACE)
         code = self.process.exitcode
         if code is None:
-            return "the process closed its connection"
+            return "the process closed its connection", "crash"
         if code >= 0:
-            return f"the process ended itself with exit code {code}"
-        memory = " (is the memory full?)" if code == -getattr(signal, "SIGKILL", 9) else ""
-        return f"the process was killed by signal {-code}{memory}"
+            return f"the process ended itself with exit code {code}", "crash"
+        if code == -getattr(signal, "SIGKILL", 9):
+            return f"the process was killed by signal {-code} (is the memory full?)", "kill"
+        return f"the process was killed by signal {-code}", "crash"
 
 
 class _Crew:
@@ -165,7 +166,7 @@ class _Crew:
         try:
             said = worker.pipe.recv_bytes()
         except (EOFError, OSError):
-            return self.lose(worker, worker.ending(), "crash")
+            return self.lose(worker, *worker.ending())
         read: Outcome[Any] = attempt(lambda: pickle.loads(said), "the result cannot be read: ")
         outcome: Outcome[Any] = read.result or read
         if worker.index is not None:

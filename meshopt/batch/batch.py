@@ -24,7 +24,8 @@ from meshopt.settings import Override
 from meshopt.worker_process import Outcome
 
 SCHEMA = 1  # of the status: raised when a key changes its meaning or goes
-RETRIED = ("crash", "memory", "time", "disk")  # causes that may be gone the next time
+ALONE = ("memory", "kill")  # causes that may be gone where nothing else fills the memory; tried again one by one
+RETRIED = (*ALONE, "crash", "time", "disk")  # causes that may be gone the next time
 ERRORS = "errors"  # the folder of tracebacks
 MOST_PROBLEMS = 100  # after which a manifest is read no further
 MOST_NAMED = 10  # failures that `Totals` names
@@ -227,8 +228,8 @@ def run_batch(
                     if retried:
                         again.append((asset, str(outcome.cause)))
                     on_try(record, totals)
-        large = [asset for asset, cause in again if cause == "memory"]  # one after the other: alone they may fit
-        others = [asset for asset, cause in again if cause != "memory"]
+        large = [asset for asset, cause in again if cause in ALONE]
+        others = [asset for asset, cause in again if cause not in ALONE]
         rounds = [(others, min(engine.processes, max(1, len(others)))), (large, 1)]
     return totals
 

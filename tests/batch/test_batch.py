@@ -50,7 +50,7 @@ def lines(options: Options) -> list[Record]:
 @posix
 def test_no_end_of_an_asset_is_another_s(named: Named, faulty: Callable[..., Engine], tmp_path: Path) -> None:
     fates = {
-        "kill": ("crash", 2, "the process was killed by signal 9"),
+        "kill": ("kill", 2, "the process was killed by signal 9"),
         "exit": ("crash", 2, "ended itself with exit code 5"),
         "hang": ("time", 2, "took longer than 2 s"),
         "eat": ("memory", 2, "needed more than 0.25 GiB of memory"),
