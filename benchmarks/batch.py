@@ -6,9 +6,10 @@
 Prints a JSON object.
 
 `throughput`: seconds for the sample objects of data/ (quality fast, textures) in one process with one thread, one after
-the other, and in `meshopt batch`, starts of processes included, in turns; the ratio of the medians, and how much
-processor time each took. Where n other programs want the cores, two processes can be at most 2 (n + 1) / (n + 2) times
-as fast as one on two cores; the ratio of processor times is as on a quiet machine.
+the other, and in `meshopt batch`, starts of processes included, in turns, the ratio of the medians, and how much
+processor time each took. Where other programs want the cores, so much of the time is spent waiting for one that the
+ratio says little: `quiet_seconds` are those without that (Linux; of a batch the time that its processes waited in the
+mean), what it would have taken on a machine of its own, and `times_faster_quiet` is their ratio.
 
 `faults`: every third asset crashes, is killed, hangs, fills its memory or runs into a bug, half of these the first time
 only, and the whole batch is killed at random moments and resumed. `lost`: assets that did not come to the end that they
@@ -44,7 +45,7 @@ from meshopt.batch.engines import Limits
 from meshopt.batch.inputs import fingerprint, settings_hash
 from meshopt.batch.jobs import Made
 from meshopt.config import load_config
-from meshopt.worker_process import VARIABLES, Outcome
+from meshopt.worker_process import VARIABLES, Outcome, family
 
 DATA = Path(__file__).parents[1] / "data"
 SETS = [(name, layout) for layout in ("wonder3d", "unique3d") for name in ("dragon", "robot", "amphora")]
@@ -100,21 +101,59 @@ def throughput(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     commands["batch"] += ["--processes", str(options.processes)]
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     processor: dict[str, list[float]] = {name: [] for name in commands}
+    quiet: dict[str, list[float]] = {name: [] for name in commands}
     subprocess.run([*commands["loop"][:-1], "1"], check=True)
     for _ in range(options.rounds):
         for name, command in commands.items():
             shutil.rmtree(folder / "out", ignore_errors=True)
             began, used = time.monotonic(), processor_time()
-            subprocess.run(command, check=True, env=os.environ | dict.fromkeys(VARIABLES, "1"))
+            waited = watched(command, os.environ | dict.fromkeys(VARIABLES, "1"))
             seconds[name].append(round(time.monotonic() - began, 1))
+            quiet[name].append(round(time.monotonic() - began - waited, 1))
             processor[name].append(round(processor_time() - used, 1))
             made = len(list((folder / "out").glob("*/mesh.glb")))
             assert made == count, f"{name} made {made} of {count}"
-            print(f"{name}: {seconds[name][-1]} s, {processor[name][-1]} of processors", file=sys.stderr, flush=True)
-    ratio = median(seconds["loop"]) / median(seconds["batch"])
+            said = f"{name}: {seconds[name][-1]} s, quiet {quiet[name][-1]}, {processor[name][-1]} of processors"
+            print(said, file=sys.stderr, flush=True)
+    ratio, alone = (median(taken["loop"]) / median(taken["batch"]) for taken in (seconds, quiet))
     cost = median(processor["batch"]) / median(processor["loop"])
     found = {"assets": count, "processes": options.processes, "seconds": seconds, "processor_seconds": processor}
-    return found | {"times_faster": round(ratio, 2), "times_the_processor_time": round(cost, 3)}
+    found |= {"quiet_seconds": quiet, "times_faster": round(ratio, 2), "times_faster_quiet": round(alone, 2)}
+    return found | {"times_the_processor_time": round(cost, 3)}
+
+
+def watched(command: list[str], environment: dict[str, str]) -> float:
+    """Runs the command; seconds that it, or its processes of work in the mean, have waited for a core."""
+    waits: dict[int, dict[int, float]] = {}  # of the processes of work: of each and what it has started
+    with subprocess.Popen(command, env=environment) as process:
+        while process.poll() is None:
+            members = [
+                [member, family(member)] for member in family(process.pid)[1:] if "spawn_main" in command_line(member)
+            ]
+            for member, those in members or [[process.pid, family(process.pid)]]:
+                waits.setdefault(member, {}).update({one: waiting(one) for one in those if waiting(one)})
+            time.sleep(0.1)
+    if process.returncode:
+        raise RuntimeError(f"{command[:3]} ended with {process.returncode}")
+    own = sum(waits.pop(process.pid, {}).values())
+    return own + (sum(sum(chain.values()) for chain in waits.values()) / len(waits) if waits else 0.0)
+
+
+def command_line(process: int) -> str:
+    """The command line of a process."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def waiting(process: int) -> float:
+    """Seconds that the threads of a process have waited for a core; 0 where the system does not say."""
+    try:
+        threads = list(Path(f"/proc/{process}/task").iterdir())
+        return sum(int((thread / "schedstat").read_text().split()[1]) for thread in threads) / 1e9
+    except (OSError, IndexError):
+        return 0.0
 
 
 def processor_time() -> float:
