@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -19,6 +21,7 @@ from meshopt.workers import ATTEMPTS, MEMORY_EVERY
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+REACHED = 10.0  # seconds in which a cluster has to answer
 LOW = "running low on memory"  # in what Ray says when it ends a process for that
 
 
@@ -52,8 +55,10 @@ def cluster(address: str | None, processes: int | None, limits: Limits) -> Itera
     """
     ray = _ray()
     try:
+        if found := re.fullmatch(r"(?:ray://)?([\w.-]+):(\d{1,5})", address or ""):
+            socket.create_connection((found[1], int(found[2])), REACHED).close()  # Ray itself tries for minutes
         ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", include_dashboard=False)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, OverflowError) as error:
         text = " ".join(str(error).split())[:200]
         raise InputError(f"--ray-address {address}: no cluster can be reached there ({text})") from None
     try:
