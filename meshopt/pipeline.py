@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 import meshopt
-from meshopt.checkpoints import Checkpoint, Record, UnderWay, fingerprint
+from meshopt.checkpoints import Checkpoint, CheckpointFile, Record, UnderWay, fingerprint
 from meshopt.config import Config
 from meshopt.consistency import Checked, check, check_mesh, remaining_turns
 from meshopt.consistency.corrections import Turned, corrected
@@ -97,6 +97,15 @@ def run_fingerprint(views: ViewSet, config: Config | None = None) -> str:
     """That of the checkpoints and the result of `reconstruct` with these views and settings: of no other one."""
     run = _Run(views, config or Config(), lambda progress: None)
     return run.identity(run.given())
+
+
+def own_checkpoint(file: CheckpointFile, views: ViewSet, config: Config) -> Checkpoint | None:
+    """The checkpoint in the file, if it is of a run of these views and settings; others are passed over."""
+    try:
+        found = file.load()
+    except InputError:
+        return None
+    return found if found is not None and found.fingerprint == run_fingerprint(views, config) else None
 
 
 def texture(

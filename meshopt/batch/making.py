@@ -14,11 +14,12 @@ from meshopt.batch import storage
 from meshopt.batch.assets import Asset
 from meshopt.batch.inputs import fingerprint
 from meshopt.batch.jobs import Job, Made, Row
+from meshopt.checkpoints import CheckpointFile
 from meshopt.compilation import share_cache
 from meshopt.config import Config, load_config
 from meshopt.errors import InputError
 from meshopt.io.files import remove_leftovers
-from meshopt.pipeline import reconstruct
+from meshopt.pipeline import Reconstruction, own_checkpoint, reconstruct
 from meshopt.report.folder import RESULT_FILES, write_result
 from meshopt.views import LoadOptions, ViewSet, load_views
 
@@ -34,8 +35,9 @@ def make(job: Job, asset: Asset) -> Made:
     with _scratch(job, asset) as (folder, scratch):
         views = _read(asset, config, scratch)
         method = _near(config.initial.method, scratch / "initial")
-        result = reconstruct(views, config if method == config.initial.method else _starting_from(config, method))
+        result = _reconstructed(views, _starting_from(config, method), CheckpointFile(folder))
         files = write_result(replace(result, config=config), folder, job.replace)
+        CheckpointFile(folder).remove()
         names = tuple(file.relative_to(folder).as_posix() for file in files)
         if storage.is_url(job.output):
             storage.store(folder, storage.join(job.output, asset.name), RESULT_FILES, "report.json")
@@ -90,6 +92,15 @@ def _read(asset: Asset, config: Config, scratch: Path) -> ViewSet:
     return replace(loaded, rig=_far(loaded.rig, near), notes=notes)
 
 
+def _reconstructed(views: ViewSet, config: Config, kept: CheckpointFile) -> Reconstruction:
+    """From where an earlier try was stopped, if there was one."""
+    try:
+        return reconstruct(views, config, keep=kept.save, start=own_checkpoint(kept, views, config))
+    except InputError:
+        kept.remove()  # it would end there again
+        raise
+
+
 def _near(place: str, folder: Path) -> str:
     """Where a place is on this machine."""
     return str(storage.fetch(place, folder)) if storage.is_url(place) else place
@@ -103,4 +114,6 @@ def _far(text: str, near: Mapping[str, str]) -> str:
 
 
 def _starting_from(config: Config, mesh: str) -> Config:
+    if mesh == config.initial.method:
+        return config
     return config.model_copy(update={"initial": config.initial.model_copy(update={"method": mesh})})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,35 @@ def test_as_reconstruct(sample: Path, expected: Path, quick: tuple[Override, ...
     assert 0.5 < made.figures["silhouette_iou"] <= 1
     with pytest.raises(InputError, match="already holds a result"):
         make(Job(quick, "", str(tmp_path), False), Asset("a", str(sample)))
+
+
+def test_what_was_stopped_goes_on(
+    sample: Path, expected: Path, quick: tuple[Override, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, asset = (
+        Job((*quick, Override("output.checkpoint_steps", 1, "-")), "", str(tmp_path), False),
+        Asset("a", str(sample)),
+    )
+    optimize, stages = pipeline.optimize_stage, []
+
+    def killed(*arguments: Any, **more: Any) -> Any:
+        stages.append(arguments[3].name)
+        if stages == ["coarse", "fine"]:
+            raise MemoryError
+        return optimize(*arguments, **more)
+
+    monkeypatch.setattr(pipeline, "optimize_stage", killed)
+    with pytest.raises(MemoryError):
+        make(job, asset)
+    assert files(tmp_path / "a") == {"checkpoint.safetensors"}
+    make(job, asset)
+    assert stages == ["coarse", "fine", "fine", "refine"]
+    assert files(tmp_path / "a") == files(expected)
+    assert (tmp_path / "a" / "mesh.glb").read_bytes() == (expected / "mesh.glb").read_bytes()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "checkpoint.safetensors").write_bytes(b"of something else")
+    make(job, Asset("b", str(sample)))
+    assert files(tmp_path / "b") == files(expected)
 
 
 def test_settings_of_its_own(sample: Path, quick: tuple[Override, ...], tmp_path: Path) -> None:
