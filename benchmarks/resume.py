@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "data" / "dragon" / "wonder3d"
 SETTINGS = ("quality=fast", "output.checkpoint_steps=5", "output.html=false")
 COMMAND = "import sys; from meshopt.cli import main; sys.argv[0] = 'meshopt'; main()"
-GOING_ON = re.compile(r"Going on (.*)\.|No checkpoint|nothing is left to do")
+GOING_ON = re.compile(r"Going on from the checkpoint: (.*)\.|No checkpoint|nothing is left to do")
 
 
 def main() -> None:

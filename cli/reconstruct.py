@@ -116,11 +116,10 @@ def reconstruct(
         show_sources(out, loaded)
         run = _Run(loaded, config, output, overwrite, plot)
         if resume:
-            done = run.finished()
+            done = run.resumed(out)
             if done is not None:
                 line(out, f"{output} holds the result of this run: nothing is left to do.")
                 return exit_code(done, config)
-            line(out, run.go_on())
         try:
             result, files = run.work(err, quiet)
         except KeyboardInterrupt:
@@ -139,26 +138,33 @@ class _Run:
         self.kept = CheckpointFile(folder)
         self.start: Checkpoint | None = None
 
-    def finished(self) -> dict[str, Any] | None:
-        """The report of the result, where that is there already."""
-        from meshopt.pipeline import run_fingerprint
-        from meshopt.report.folder import finished_report
+    def resumed(self, out: Console) -> dict[str, Any] | None:
+        """Takes up the checkpoint, if there is one, and says so; the report of the result, where that is there already.
 
-        report = finished_report(self.folder, run_fingerprint(self.views, self.config))
+        Raises InputError where the checkpoint cannot be read or is of another run, or the folder holds another result.
+        """
+        from meshopt.errors import InputError
+        from meshopt.pipeline import run_fingerprint
+        from meshopt.report.folder import check_result_folder, finished_report
+
+        from .messages import line
+
+        identity = run_fingerprint(self.views, self.config)
+        report = finished_report(self.folder, identity)
         if report is not None:
             self.kept.remove()
-        return report
-
-    def go_on(self) -> str:
-        """Takes up the checkpoint, if there is one, and says so. Raises InputError where it cannot be read, or the
-        folder holds another result."""
-        from meshopt.report.folder import check_result_folder
-
+            return report
         self.start = self.kept.load()
         if self.start is None:
             check_result_folder(self.folder, self.overwrite)
-            return f"No checkpoint in {self.folder}: the run begins at the start."
-        return f"Going on {self.start.line}."
+            line(out, f"No checkpoint in {self.folder}: the run begins at the start.")
+        elif self.start.fingerprint != identity:
+            raise InputError(
+                f"{self.kept.path}: is of a run of other views, settings or versions; without --resume it is replaced"
+            )
+        else:
+            line(out, f"Going on from the checkpoint: {self.start.line}.")
+        return None
 
     def work(self, err: Console, quiet: bool) -> tuple[Reconstruction, tuple[Path, ...]]:
         """The result, and its files."""

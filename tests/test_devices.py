@@ -26,6 +26,7 @@ QUICK = (
     *("optimize.coarse_steps=4", "optimize.fine_steps=3", "optimize.refine_steps=2"),
     "texture.size=512",
 )
+BARE = (*QUICK, "texture.kind=vertex")
 WAITS = 15  # for the device in one step, four of them in remeshing
 
 
@@ -57,7 +58,9 @@ def check_same_shape(one: Reconstruction, two: Reconstruction) -> None:
     assert one.report["topology"]["volume"] == pytest.approx(two.report["topology"]["volume"], rel=0.005)
 
 
-@pytest.mark.parametrize("more", [(), ("optimize.rgb_weight=0.3", "optimize.grazing_power=1", "output.faces=1500")])
+@pytest.mark.parametrize(
+    "more", [(), ("optimize.rgb_weight=0.3", "optimize.grazing_power=1", "output.faces=1500", "texture.kind=vertex")]
+)
 def test_reconstruction_on_a_device(remote: ModuleType, views: ViewSet, more: tuple[str, ...]) -> None:
     """Every tensor is where it belongs at every step, and the result is that of the CPU."""
     with remote.Accelerator(float64=False) as device:
@@ -77,7 +80,7 @@ def test_reconstruction_on_a_device(remote: ModuleType, views: ViewSet, more: tu
 def test_steps_seldom_wait_for_the_device(remote: ModuleType, views: ViewSet) -> None:
     def waits(steps: int) -> int:
         with remote.Accelerator() as device:
-            reconstruct(views, load_config(None, [*QUICK, f"optimize.coarse_steps={steps}"]))
+            reconstruct(views, load_config(None, [*BARE, f"optimize.coarse_steps={steps}"]))
             return sum(device.waits.values())
 
     assert waits(6) - waits(2) <= 4 * WAITS
@@ -85,9 +88,9 @@ def test_steps_seldom_wait_for_the_device(remote: ModuleType, views: ViewSet) ->
 
 def test_views_of_any_device_and_precision(remote: ModuleType, views: ViewSet) -> None:
     """As generators give them: half precision, on their device."""
-    exact = reconstruct(views, load_config(None, [*QUICK, "device=cpu"]))
+    exact = reconstruct(views, load_config(None, [*BARE, "device=cpu"]))
     for dtype in (torch.float16, torch.float64):
-        found = reconstruct(views.to("cpu", dtype), load_config(None, [*QUICK, "device=cpu"]))
+        found = reconstruct(views.to("cpu", dtype), load_config(None, [*BARE, "device=cpu"]))
         assert found.mesh.vertices.dtype == found.renders.normals.dtype == torch.float32
         assert found.mesh.colors is not None
         assert found.mesh.colors.dtype == torch.float32
@@ -95,8 +98,8 @@ def test_views_of_any_device_and_precision(remote: ModuleType, views: ViewSet) -
             assert torch.equal(found.mesh.vertices, exact.mesh.vertices)
     with remote.Accelerator():
         there = views.to(remote.DEVICE, torch.bfloat16)
-        assert reconstruct(there, load_config(None, QUICK)).report["device"] == "meta"
-        back = reconstruct(there, load_config(None, [*QUICK, "device=cpu", "backend=cpu"]))
+        assert reconstruct(there, load_config(None, BARE)).report["device"] == "meta"
+        back = reconstruct(there, load_config(None, [*BARE, "device=cpu", "backend=cpu"]))
         assert back.mesh.vertices.device.type == "cpu"
 
 

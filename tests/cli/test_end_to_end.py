@@ -106,8 +106,12 @@ def test_same_bytes_from_the_saved_settings_after_a_kill(
             time.sleep(0.01)
         child.kill()
     assert names(out) == ["checkpoint.safetensors"]
+    assert run([*command, "--seed", "1"]) == 2
+    assert f"{out / 'checkpoint.safetensors'}: is of a run of other views" in capsys.readouterr().err
     assert run(command) == 0
-    assert re.search(r"^Going on (after|coarse|fine|refine).*\.$", capsys.readouterr().out, re.MULTILINE)
+    assert re.search(
+        r"^Going on from the checkpoint: (after|coarse|fine|refine).*\.$", capsys.readouterr().out, re.MULTILINE
+    )
     assert names(out) == FILES
     for name in ("mesh.glb", "preview.png", "config.yaml", *TEXTURE):
         assert (out / name).read_bytes() == (result / name).read_bytes(), name
