@@ -143,12 +143,17 @@ class _Run:
 
         Raises InputError where the checkpoint cannot be read or is of another run, or the folder holds another result.
         """
+        from pathlib import Path
+
         from meshopt.errors import InputError
+        from meshopt.io.files import remove_leftovers
         from meshopt.pipeline import run_fingerprint
         from meshopt.report.folder import check_result_folder, finished_report
 
         from .messages import line
 
+        if Path(self.folder).is_dir():
+            remove_leftovers(Path(self.folder))
         identity = run_fingerprint(self.views, self.config)
         report = finished_report(self.folder, identity)
         if report is not None:
