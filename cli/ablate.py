@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .messages import consoles, line, messages
 from .options import (
     READING,
     config_options,
@@ -83,8 +84,6 @@ def ablate(objects: tuple[str, ...], output: str, overwrite: bool, quiet: bool, 
     --normals, --gt-normals and --gt-mesh. Every run is kept: the same command goes on where it was stopped, and does
     only what is new; --overwrite begins anew.
     """
-    from .messages import consoles, messages
-
     began = time.monotonic()
     out, err = consoles(quiet)
     with messages(err, verbose):
@@ -99,14 +98,14 @@ def ablate(objects: tuple[str, ...], output: str, overwrite: bool, quiet: bool, 
         try:
             done, bugs = _run(plan, output, processes, (err, quiet))
         except KeyboardInterrupt:
-            err.print("Interrupted: finished runs are kept, and the same command goes on.", highlight=False)
+            line(err, "Interrupted: finished runs are kept, and the same command goes on.")
             return INTERRUPTED
         from meshopt.report.ablations import write_ablation
 
         files = write_ablation(done, config)
         show_ablation(out, done, files, time.monotonic() - began)
         for trace in bugs if verbose else ():
-            err.print(trace, highlight=False, markup=False, soft_wrap=True)
+            line(err, trace)
     return _exit_code(done, bugs)
 
 
@@ -172,7 +171,7 @@ def _run(plan: Plan, output: str, processes: int, progress: tuple[Console, bool]
 
         def on_run(outcome: Outcome[Any], done: int, total: int) -> None:
             for warning in set(outcome.warnings) - said:
-                progress[0].print(f"Warning: {warning}", highlight=False, markup=False, soft_wrap=True)
+                line(progress[0], f"Warning: {warning}")
             said.update(outcome.warnings)
             bugs.extend([outcome.trace] if outcome.trace else [])
             on_progress(SimpleNamespace(stage="runs", step=done, total=total, info={}))

@@ -9,6 +9,8 @@ import click
 
 from meshopt.errors import InputError
 
+from .messages import consoles, counted, line, messages
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -24,8 +26,6 @@ def doctor(as_json: bool) -> None:
 
     from meshopt.diagnosis import as_plain, diagnose
 
-    from .messages import consoles, messages
-
     out, err = consoles(quiet=False)
     with messages(err, 0):
         diagnosis = diagnose()
@@ -39,36 +39,34 @@ def doctor(as_json: bool) -> None:
 
 
 def _show(out: Console, facts: Mapping[str, Any]) -> None:
-    from .messages import counted
-
-    _line(out, f"meshopt {facts['meshopt']}, Python {facts['python']}, {facts['platform']}")
+    line(out, f"meshopt {facts['meshopt']}, Python {facts['python']}, {facts['platform']}")
     memory = "" if facts["memory_gib"] is None else f", {facts['memory_gib']} GiB of memory"
-    _line(out, f"{counted(facts['cores'], 'core')}{memory}")
+    line(out, f"{counted(facts['cores'], 'core')}{memory}")
     _show_torch(out, facts["torch"])
     _show_numba(out, facts["numba"])
     if facts["rasterisers"]:
         _show_rasterisers(out, facts["rasterisers"])
     for extra in facts["extras"]:
         packages = ", ".join(f"{name} {version or 'not installed'}" for name, version in extra["packages"].items())
-        _line(out, f"extra {extra['name']}: {packages}")
+        line(out, f"extra {extra['name']}: {packages}")
     if facts["findings"]:
-        _line(out, "\nNot usable here, and not required:")
+        line(out, "\nNot usable here, and not required:")
     for finding in facts["findings"]:
-        _line(out, f"- {finding['what']}: {finding['why']}.")
+        line(out, f"- {finding['what']}: {finding['why']}.")
         if finding["command"]:
-            _line(out, f"    {finding['command']}")
+            line(out, f"    {finding['command']}")
     if facts["obstacle"] is None:
-        _line(out, f"\nReady: meshopt reconstruct runs on {facts['device']} with the rasteriser {facts['backend']}.")
+        line(out, f"\nReady: meshopt reconstruct runs on {facts['device']} with the rasteriser {facts['backend']}.")
 
 
 def _show_torch(out: Console, torch: Mapping[str, Any] | None) -> None:
     if torch is None:
         return
     driver = f", NVIDIA driver for CUDA {torch['driver_cuda']}" if torch["driver_cuda"] else ""
-    _line(out, f"torch {torch['version']}, {torch['build']} build{driver}")
+    line(out, f"torch {torch['version']}, {torch['build']} build{driver}")
     for device in torch["devices"]:
         size = "" if device["memory_gib"] is None else f", {device['memory_gib']} GiB"
-        _line(out, f"device {device['device']}: {device['name']}{size}")
+        line(out, f"device {device['device']}: {device['name']}{size}")
 
 
 def _show_numba(out: Console, numba: Mapping[str, Any] | None) -> None:
@@ -77,7 +75,7 @@ def _show_numba(out: Console, numba: Mapping[str, Any] | None) -> None:
     place = f"kept {'' if numba['cache'].startswith('beside') else 'in '}{numba['cache']}"
     kind = "" if numba["cache_writable"] else " (not writable)"
     share = f"{numba['compiled_share']:.0%} of the kernels are compiled"
-    _line(out, f"numba {numba['version']}, {share}, {place}{kind}")
+    line(out, f"numba {numba['version']}, {share}, {place}{kind}")
 
 
 def _show_rasterisers(out: Console, rows: list[Mapping[str, Any]]) -> None:
@@ -96,7 +94,3 @@ def _show_rasterisers(out: Console, rows: list[Mapping[str, Any]]) -> None:
         ]
         table.add_row(row["name"], row["version"] or "-", row["licence"].partition(":")[0], use, *works)
     out.print(table)
-
-
-def _line(out: Console, text: str) -> None:
-    out.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -10,6 +10,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from .messages import line
+
 if TYPE_CHECKING:
     from meshopt.evaluate.evaluation import Evaluation
     from meshopt.evaluate.geometry import BothWays, Geometry, SurfaceScores
@@ -25,16 +27,16 @@ def show_evaluation(console: Console, evaluation: Evaluation, files: Sequence[Pa
     if evaluation.align != "none":
         shift = ", ".join(f"{value:.4g}" for value in pose.translation)
         turned = f"turned by {pose.degrees:.3g}°, " if pose.degrees > 1e-6 else ""
-        _line(console, f"Aligned by {evaluation.align}: scaled by {pose.scale:.6g}, {turned}shifted by ({shift}).")
+        line(console, f"Aligned by {evaluation.align}: scaled by {pose.scale:.6g}, {turned}shifted by ({shift}).")
     if evaluation.geometry is not None:
         _show_geometry(console, evaluation.geometry)
     if evaluation.images is not None:
         _show_images(console, evaluation.images)
-    _line(console, f"The mesh is {evaluation.topology.line()}")
+    line(console, f"The mesh is {evaluation.topology.line()}")
     for note in evaluation.notes:
-        _line(console, f"Note: {note}")
+        line(console, f"Note: {note}")
     written = f"Wrote {', '.join(map(str, files))}" if files else "Measured"
-    _line(console, f"{written} in {seconds:.1f} s.")
+    line(console, f"{written} in {seconds:.1f} s.")
 
 
 def _show_geometry(console: Console, geometry: Geometry) -> None:
@@ -49,12 +51,12 @@ def _show_geometry(console: Console, geometry: Geometry) -> None:
     console.print(table)
     if shown:
         found, truth = 100 * hidden.accuracy, 100 * hidden.completeness
-        _line(
+        line(
             console,
             f"visible: means of what is seen from outside, {found:.1f} % of the mesh, {truth:.1f} % of the truth.",
         )
-    _line(console, "accuracy: from the mesh to the truth; completeness: from the truth to the mesh.")
-    _line(
+    line(console, "accuracy: from the mesh to the truth; completeness: from the truth to the mesh.")
+    line(
         console,
         f"The truth's diagonal is {geometry.diagonal:.4g}, its bounding sphere's radius {geometry.radius:.4g};"
         f" distances without a unit are in the truth's. {geometry.samples} samples on each surface: point to point of"
@@ -143,7 +145,3 @@ def _table(*names: str) -> Table:
 
 def _number(value: float | None, form: str, unit: str = "") -> str:
     return "-" if value is None else f"{value:{form}}{unit}"
-
-
-def _line(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)

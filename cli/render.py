@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .messages import consoles, line, messages
 from .options import loudness_options, output_options
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ def render(mesh: str, output: str, overwrite: bool, quiet: bool, verbose: int, *
     Colours and normal maps in the rig's file names, order and normal frame, with the cameras: ground truth for any mesh
     that stands in the scene (front +Z, up +Y, inside [-1, 1]). `meshopt check` and `meshopt reconstruct` read them.
     """
-    from .messages import consoles, messages
-
     began = time.monotonic()
     out, err = consoles(quiet)
     with messages(err, verbose):
@@ -87,16 +86,12 @@ def _compute(
 def _show(out: Console, views: RenderedViews, options: RenderOptions, seconds: float) -> None:
     files = views.files
     for note in views.notes:
-        _line(out, note[0].upper() + note[1:])
+        line(out, note[0].upper() + note[1:])
     height, width = files.sizes[0]
     frame = f", normals in the {files.frame} frame" if "normals" in options.layers else ""
-    _line(out, f"{len(files.cameras)} views of {width} x {height} pixels, {files.source}{frame}.")
+    line(out, f"{len(files.cameras)} views of {width} x {height} pixels, {files.source}{frame}.")
     inputs = [f"--{'views' if layer == 'rgb' else layer} {views.folder / layer}" for layer in ("rgb", "normals")
               if layer in options.layers]  # fmt: skip
-    _line(out, f"Wrote {', '.join(options.layers)} and cameras.json to {views.folder} in {seconds:.1f} s.")
+    line(out, f"Wrote {', '.join(options.layers)} and cameras.json to {views.folder} in {seconds:.1f} s.")
     if inputs:
-        _line(out, f"They are read with {' '.join(inputs)}")
-
-
-def _line(out: Console, text: str) -> None:
-    out.print(text, highlight=False, markup=False, soft_wrap=True)
+        line(out, f"They are read with {' '.join(inputs)}")

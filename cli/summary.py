@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .messages import line
+
 NUMBERS = ("silhouette IoU", "normal error", "colours", "score")  # columns
 STYLES = {"ok": "green", "note": "dim", "suspect": "yellow", "inconsistent": "bold red"}
 
@@ -26,7 +28,7 @@ def show_sources(console: Console, views: Any) -> None:
             table.add_row(source.name, _short(source.rgb), _short(source.normals))
         console.print(table)
     for note in views.notes:
-        _line(console, note)
+        line(console, note)
 
 
 def show_result(
@@ -40,18 +42,18 @@ def show_result(
     if table.row_count:
         console.print(table)
     for note in (note for note in report.get("notes", ()) if note not in said):
-        _line(console, str(note))
+        line(console, str(note))
     _show_consistency(console, report)
     if report.get("texture"):
-        _line(console, _texture_line(report["texture"]))
+        line(console, _texture_line(report["texture"]))
     if report.get("topology_line"):
-        _line(console, str(report["topology_line"]))
+        line(console, str(report["topology_line"]))
     backend = report.get("backend") or {}
     if backend:
-        _line(console, f"Rasteriser {backend.get('name')}, licence {backend.get('licence')}.")
+        line(console, f"Rasteriser {backend.get('name')}, licence {backend.get('licence')}.")
     folder = files[0].parent
     names = ", ".join(file.relative_to(folder).as_posix() for file in files)
-    _line(console, f"Wrote {names} to {folder} in {seconds:.1f} s.")
+    line(console, f"Wrote {names} to {folder} in {seconds:.1f} s.")
     _show_page(console, files)
 
 
@@ -96,7 +98,7 @@ def show_findings(console: Console, report: Any, files: Sequence[Path], seconds:
     verdict.highlight_words([report.verdict], STYLES[report.verdict])
     console.print(verdict, highlight=False, soft_wrap=True)
     written = f"Wrote {', '.join(map(str, files))}" if files else "Checked"
-    _line(console, f"{written} in {seconds:.1f} s.")
+    line(console, f"{written} in {seconds:.1f} s.")
     _show_page(console, files)
 
 
@@ -104,7 +106,7 @@ def _show_page(console: Console, files: Sequence[Path]) -> None:
     """How to look at what was written."""
     page = next((file for file in files if file.name == "report.html"), None)
     if page is not None:
-        _line(console, f"To look at it: meshopt view {shlex.quote(str(page.parent))}")
+        line(console, f"To look at it: meshopt view {shlex.quote(str(page.parent))}")
 
 
 def _show_finding(console: Console, finding: Any) -> None:
@@ -114,7 +116,7 @@ def _show_finding(console: Console, finding: Any) -> None:
     heading.stylize(STYLES[finding.severity], 0, len(finding.severity))
     console.print(heading, highlight=False, soft_wrap=True)
     for text in (finding.message, f"Remedy: {finding.remedy}"):
-        _line(console, _wrapped(console, text, "  ", "  "))
+        line(console, _wrapped(console, text, "  ", "  "))
     console.print()
 
 
@@ -148,7 +150,3 @@ def _short(path: str | None) -> str:
 
 def _number(value: float | None, form: str, unit: str = "") -> str:
     return "-" if value is None else f"{value:{form}}{unit}"
-
-
-def _line(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
