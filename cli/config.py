@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import click
 
+from .messages import consoles, messages
+
 
 @click.command()
 @click.option("--config", "source", metavar="FILE|PRESET", help="Settings over the defaults.")
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="One setting; may be repeated.")
-def config(source: str | None, overrides: tuple[str, ...]) -> None:
-    """Print every setting with its documentation, as YAML."""
-    from meshopt.config import dump_config, load_config
+@click.option("--schema", is_flag=True, help="Print the JSON schema of such files, for editors.")
+def config(source: str | None, overrides: tuple[str, ...], schema: bool) -> None:
+    """Print every setting with its documentation, as YAML.
 
-    click.echo(dump_config(load_config(source, overrides)), nl=False)
+    Files that an older meshopt wrote are brought to today's form.
+    """
+    from meshopt.config import dump_config, load_config, settings_schema
+
+    if schema:
+        click.echo(settings_schema(), nl=False)
+        return
+    _, err = consoles(quiet=False)
+    with messages(err, 0):
+        click.echo(dump_config(load_config(source, overrides)), nl=False)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from meshopt.io.meshes import load_mesh, save_mesh
     from meshopt.mesh import Mesh
     from meshopt.pipeline import Progress, Reconstruction, reconstruct, texture
+    from meshopt.report.record import load_report
     from meshopt.views import ViewSet, load_views
 
 __version__ = "0.1.0"
@@ -38,6 +39,7 @@ _HOMES = {
     "check": "meshopt.consistency",
     "load_config": "meshopt.config",
     "load_mesh": "meshopt.io.meshes",
+    "load_report": "meshopt.report.record",
     "load_views": "meshopt.views",
     "reconstruct": "meshopt.pipeline",
     "save_config": "meshopt.config",
@@ -63,6 +65,7 @@ __all__ = [
     "check",
     "load_config",
     "load_mesh",
+    "load_report",
     "load_views",
     "reconstruct",
     "save_config",

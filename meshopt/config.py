@@ -5,6 +5,8 @@ The CLI's flags, the YAML presets in `configs/` and the `config.yaml` beside eac
 
 from __future__ import annotations
 
+import json
+import warnings
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,11 +14,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from meshopt.errors import InputError
+from meshopt.errors import InputError, MeshoptWarning
 from meshopt.io.files import write_file
+from meshopt.migrations import migrated, schema
 from meshopt.settings import Override, Settings, build, closest, dump, keys, read_tree
 
 QUALITIES = ("fast", "best")  # beside the default
+HEAD = ("written_by", "schema")  # of a file of settings
 MeshFormat = Literal["glb", "gltf", "obj", "ply"]
 
 
@@ -347,6 +351,7 @@ def load_config(source: str | Path | None = None, overrides: Iterable[str | Over
     """The defaults of the quality asked for, under a preset or YAML file, under overrides (`"section.key=value"`).
 
     `source` is a preset's name (see `presets`) or a file; ./name means a file that is named like a preset.
+    A file of an older meshopt is migrated, and a MeshoptWarning says what was changed.
     Raises InputError: one sentence with the file or override, the key, what was found and expected.
     """
     given = [Override.parse(item) if isinstance(item, str) else item for item in overrides]
@@ -358,15 +363,30 @@ def load_config(source: str | Path | None = None, overrides: Iterable[str | Over
 
 
 def overrides_in(source: str | Path) -> list[Override]:
-    """What a preset or YAML file says, one override for each of its sections. Raises InputError."""
-    return [Override(str(key), value, str(source)) for key, value in read_tree(_settings_file(source)).items()]
+    """What a preset or YAML file says, migrated, one override for each of its sections. Raises InputError."""
+    tree, changes = migrated("settings", read_tree(_settings_file(source)), str(source))
+    if changes:
+        warnings.warn(f"{source}: written for an older meshopt; {'; '.join(changes)}.", MeshoptWarning, stacklevel=3)
+    return [Override(str(key), value, str(source)) for key, value in tree.items() if key not in HEAD]
 
 
 def dump_config(config: Config) -> str:
     """The whole tree as YAML, each setting below its documentation."""
     from meshopt import __version__
 
-    return f"# meshopt {__version__}: every setting. Use it with --config FILE.\n\n{dump(config)}"
+    head = f"written_by: meshopt {__version__} # every setting; use it with --config FILE\nschema: {schema('settings')}"
+    return f"{head}\n\n{dump(config)}"
+
+
+def settings_schema() -> str:
+    """The JSON schema of a file of settings, as JSON: editors check and complete such files with it."""
+    tree = Config.model_json_schema()
+    head = {
+        "written_by": {"type": "string", "description": "The meshopt that wrote the file."},
+        "schema": {"const": schema("settings"), "description": "The form of the file."},
+    }
+    tree["properties"] = head | tree["properties"]
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **tree}, indent=2) + "\n"
 
 
 def save_config(config: Config, path: str | Path) -> None:

@@ -21,7 +21,7 @@ from meshopt.io.files import staged_folder
 from meshopt.io.meshes import encode_files
 from meshopt.pipeline import Reconstruction, reconstruct
 from meshopt.report.comparison import encode_tiles
-from meshopt.report.record import encode_record
+from meshopt.report.record import encode_record, load_report
 
 RUNS = "runs"  # the folder of all
 RUN_FILES = ("run.json", "mesh.glb", "tiles.png")
@@ -103,9 +103,9 @@ def execute(task: Task) -> Row:
 def kept(task: Task) -> Row | None:
     """The row of a run that was done before."""
     try:
-        record = json.loads((task.folder / task.run.name / RUN_FILES[0]).read_bytes())
+        record = load_report(task.folder / task.run.name / RUN_FILES[0])
         row = task.row(record["measured"])
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError):  # an InputError is a ValueError
         return None
     return row if all((task.folder / task.run.name / name).is_file() for name in RUN_FILES) else None
 

@@ -21,6 +21,7 @@ from meshopt.frames import Frame
 from meshopt.frames.encoding import check_frame, parse_axes
 from meshopt.io.camera_entries import EntryReader, inverse
 from meshopt.io.files import write_file
+from meshopt.migrations import migrated, schema
 
 Z_UP_TO_WORLD = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])  # (x, y, z) -> (x, z, -y)
 _PROJECTIONS: dict[str, Projection] = {
@@ -83,6 +84,7 @@ def read_cameras(path: Path) -> CameraFile:
     if isinstance(data, dict) and isinstance(data.get("frames"), list) and "views" not in data:
         read, items = _nerf_entry, data["frames"]
     elif isinstance(data, dict) and isinstance(data.get("views"), list):
+        data, _ = migrated("cameras", data, f"cameras file {path}")
         read, items = _own_entry, data["views"]
     else:
         raise InputError(
@@ -276,5 +278,6 @@ def encode_cameras(
         }
         for camera, item in zip(cameras, more, strict=True)
     ]
-    data = {**{key: value for key, value in head.items() if value is not None}, "views": views}
+    known = {key: value for key, value in head.items() if value is not None}
+    data = {"schema": schema("cameras"), **known, "views": views}
     return (json.dumps(data, indent=1) + "\n").encode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from meshopt.report.page import result_page
 from meshopt.report.palette import source_palette
 from meshopt.report.plot import draw_curves
 from meshopt.report.preview import Scores, draw_preview
-from meshopt.report.record import encode_record, rounded_curves
+from meshopt.report.record import encode_record, load_report, rounded_curves
 from meshopt.report.results import Result
 from meshopt.texturing import Textured
 from meshopt.views import ViewSet
@@ -56,9 +55,9 @@ def finished_report(folder: str | Path, fingerprint: str) -> dict[str, Any] | No
     """The report of the result in the folder, where it is complete and of the run with that fingerprint."""
     folder = Path(folder)
     try:
-        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        report = load_report(folder)
         whole = report["fingerprint"] == fingerprint and all((folder / name).is_file() for name in report["files"])
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError):  # an InputError is a ValueError
         return None
     return report if whole else None
 

@@ -6,9 +6,13 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-SCHEMA = 1  # raised when a key changes its meaning or goes
+from meshopt.errors import InputError
+from meshopt.migrations import migrated, schema
+
+SCHEMA = schema("report")
 DIGITS = 6  # significant ones of the curves
 _NUMBERS = re.compile(r"\[\n[-+.\deE,\snul]*\]")  # a list of numbers and nulls; texts hold no line breaks
 
@@ -21,6 +25,24 @@ def encode_record(report: Mapping[str, Any]) -> bytes:
     text = json.dumps({"schema": SCHEMA, **_plain(report)}, indent=2, ensure_ascii=False, allow_nan=False)
     text = _NUMBERS.sub(lambda found: re.sub(r"\s+", " ", found[0]).replace("[ ", "[").replace(" ]", "]"), text)
     return f"{text}\n".encode()
+
+
+def load_report(path: str | Path) -> dict[str, Any]:
+    """The report in a folder of a result, or in any JSON file that `encode_record` wrote, in today's form.
+
+    Raises InputError where it cannot be read, is none, or a newer meshopt wrote it.
+    """
+    path = Path(path)
+    path = path / "report.json" if path.is_dir() else path
+    try:
+        record = json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: is no JSON ({' '.join(str(error).split())}), expected a report") from None
+    if not isinstance(record, dict) or "schema" not in record:
+        raise InputError(f"{path}: has no key 'schema', expected a report such as report.json")
+    return migrated("report", record, str(path))[0]
 
 
 def rounded_curves(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[str, dict[str, list[float]]]:
