@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .commands import argument, command, option
 from .messages import consoles, line, messages
 from .options import (
     READING,
@@ -47,34 +48,39 @@ COMPILE_SECONDS = 80  # of all kernels, on one core
 INTERRUPTED = 130
 
 
-@click.command()
-@click.argument("objects", metavar="[OBJECT]...", nargs=-1)
+@command(
+    examples=(
+        "meshopt ablate a.glb b.glb --rig wonder3d --corrupt noise=5,10 -o out/",
+        "meshopt ablate --views rgb/ --normals normals/ --gt-mesh true.obj -o out/",
+        "meshopt ablate a.glb --rig era3d --toggle robust --vary seed=1,2 -o out/",
+    ),
+    short_help="Measure what imperfect normals cost.",
+)
+@argument("objects", metavar="[OBJECT]...", nargs=-1)
 @input_options
-@click.option("--gt-normals", metavar="DIR|SHEET", help="The true normal maps of the same views.")
-@click.option("--gt-mesh", metavar="MESH", help="The true mesh; without --gt-normals they are rendered from it.")
+@option("--gt-normals", metavar="DIR|SHEET", help="The true normal maps of the same views.")
+@option("--gt-mesh", metavar="MESH", help="The true mesh; without --gt-normals they are rendered from it.")
 @output_options
-@click.option(
+@option(
     "--corrupt",
     multiple=True,
     metavar="KIND=S,S,...",
     help="Damage true normals, by strength; repeatable; ? lists kinds.",
 )
-@click.option("--seeds", type=click.IntRange(1, 1000), default=1, metavar="N", help="Of each damage.  [default: 1]")
-@click.option("--vary", multiple=True, metavar="KEY=V,V,...", help="Compare values of a setting; repeatable.")
-@click.option("--toggle", multiple=True, metavar="NAME", help="Compare on and off: corrections, robust; repeatable.")
-@click.option("--jobs", type=click.IntRange(1, 1024), metavar="N", help="Runs at once.  [default: one per core]")
-@click.option("--dry-run", is_flag=True, help="Say what would be run, and stop.")
-@click.option(
-    "--fit", default="none", metavar="HOW", help="Move and scale OBJECTs: none, box, sphere.  [default: none]"
-)
+@option("--seeds", type=click.IntRange(1, 1000), default=1, metavar="N", help="Of each damage.  [default: 1]")
+@option("--vary", multiple=True, metavar="KEY=V,V,...", help="Compare values of a setting; repeatable.")
+@option("--toggle", multiple=True, metavar="NAME", help="Compare on and off: corrections, robust; repeatable.")
+@option("--jobs", type=click.IntRange(1, 1024), metavar="N", help="Runs at once.  [default: one per core]")
+@option("--dry-run", is_flag=True, help="Say what would be run, and stop.")
+@option("--fit", default="none", metavar="HOW", help="Move and scale OBJECTs: none, box, sphere.  [default: none]")
 @reading_options
-@click.option("--quality", metavar="HOW", help="fast, default or best.")
-@click.option("--faces", type=int, metavar="N", help="Number of faces of each mesh.")
-@click.option("--texture", default="vertex", metavar="KIND", help="atlas, vertex or none.  [default: vertex]")
-@click.option("--align", metavar="HOW", help="Lay meshes on the true one first: none, bbox, icp.  [default: none]")
-@click.option("--samples", type=int, metavar="N", help="Points on each surface.  [default: 100000]")
-@click.option("--device", metavar="DEVICE", help="auto, cpu, cuda, ...  [default: auto]")
-@click.option("--backend", metavar="NAME", help="Rasteriser: auto, cpu, ...  [default: auto]")
+@option("--quality", metavar="HOW", help="fast, default or best.")
+@option("--faces", type=int, metavar="N", help="Number of faces of each mesh.")
+@option("--texture", default="vertex", metavar="KIND", help="atlas, vertex or none.  [default: vertex]")
+@option("--align", metavar="HOW", help="Lay meshes on the true one first: none, bbox, icp.  [default: none]")
+@option("--samples", type=int, metavar="N", help="Points on each surface.  [default: 100000]")
+@option("--device", metavar="DEVICE", help="auto, cpu, cuda, ...  [default: auto]")
+@option("--backend", metavar="NAME", help="Rasteriser: auto, cpu, ...  [default: auto]")
 @config_options
 @loudness_options
 def ablate(objects: tuple[str, ...], output: str, overwrite: bool, quiet: bool, verbose: int, **flags: Any) -> int:

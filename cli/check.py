@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .commands import command, option
 from .options import (
     READING,
     config_options,
@@ -33,13 +34,19 @@ COMPILE_SECONDS = 20  # of the kernels that the checks use, on one core
 STDOUT = "-"
 
 
-@click.command()
+@command(
+    examples=(
+        "meshopt check --views rgb/ --normals normals/ -o check/",
+        "meshopt check --views views/ --json - --deep --strict",
+    ),
+    codes=(0, 1, 2, 3, 130),
+)
 @input_options
-@click.option("-o", "--output", metavar="DIR", help="Folder for report.html, check.json and check.png.")
-@click.option("--json", "record", metavar="FILE", help="The findings as JSON; - is standard output.")
-@click.option("--overwrite", is_flag=True, help="Replace files that are already there.")
-@click.option("--strict", is_flag=True, help="Exit with 3 for suspect views, too.")
-@click.option("--deep", is_flag=True, default=None, help="Leave each view out in turn, too: some seconds more.")
+@option("-o", "--output", metavar="DIR", help="Folder for report.html, check.json and check.png.")
+@option("--json", "record", metavar="FILE", help="The findings as JSON; - is standard output.")
+@option("--overwrite", is_flag=True, help="Replace files that are already there.")
+@option("--strict", is_flag=True, help="Exit with 3 for suspect views, too.")
+@option("--deep", is_flag=True, default=None, help="Leave each view out in turn, too: some seconds more.")
 @html_option
 @reading_options
 @config_options

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import click
 
+from .commands import command, option
 from .messages import consoles, messages
 
 
-@click.command()
-@click.option("--config", "source", metavar="FILE|PRESET", help="Settings over the defaults.")
-@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="One setting; may be repeated.")
-@click.option("--schema", is_flag=True, help="Print the JSON schema of such files, for editors.")
+@command(
+    examples=(
+        "meshopt config > mine.yaml",
+        "meshopt config --config era3d --set optimize.fine_steps=80",
+        "meshopt config --config old/config.yaml > new.yaml",
+        "meshopt config --schema > meshopt.schema.json",
+    ),
+    codes=(0, 1, 2),
+)
+@option("--config", "source", metavar="FILE|PRESET", help="Settings over the defaults.")
+@option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="One setting; may be repeated.")
+@option("--schema", is_flag=True, help="Print the JSON schema of such files, for editors.")
 def config(source: str | None, overrides: tuple[str, ...], schema: bool) -> None:
     """Print every setting with its documentation, as YAML.
 

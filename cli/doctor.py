@@ -9,14 +9,22 @@ import click
 
 from meshopt.errors import InputError
 
+from .commands import command, option
 from .messages import consoles, counted, line, messages
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="The same facts as JSON, to go with a bug report.")
+@command(
+    examples=(
+        "meshopt doctor",
+        "meshopt doctor --json > doctor.json",
+    ),
+    codes=(0, 1, 2),
+    short_help="Show what works here, and what mends the rest.",
+)
+@option("--json", "as_json", is_flag=True, help="The same facts as JSON, to go with a bug report.")
 def doctor(as_json: bool) -> None:
     """Show devices, rasterisers and optional parts; what is not usable, why, and the command that mends it.
 

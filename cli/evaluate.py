@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .commands import OWN, argument, command, option
 from .options import READING, config_options, input_options, loudness_options, read_views, reading_options, settings
 
 if TYPE_CHECKING:
@@ -30,17 +31,23 @@ KERNELS = ("meshopt.evaluate.", "meshopt.intersections_", "meshopt.raster.kernel
 STDOUT = "-"
 
 
-@click.command()
-@click.argument("mesh", metavar="MESH")
-@click.option("--gt", "truth", metavar="MESH", help="The true mesh.")
+@command(
+    examples=(
+        "meshopt evaluate out/mesh.glb --gt truth.obj --align icp",
+        "meshopt evaluate out/mesh.glb --views rgb/ --normals normals/ -o figures/",
+    ),
+    short_help="Measure a mesh against the true one, or against views.",
+)
+@argument("mesh", metavar="MESH")
+@option("--gt", "truth", metavar="MESH", help="The true mesh.")
 @input_options
-@click.option("--align", metavar="HOW", help="Lay MESH on the true mesh first: none, bbox, icp.  [default: none]")
-@click.option("--samples", type=int, metavar="N", help="Points on each surface.  [default: 100000]")
-@click.option("--lpips", is_flag=True, default=None, help="Measure LPIPS, too; needs the package lpips.")
-@click.option("--download", is_flag=True, help="Let --lpips fetch the weights it needs.")
-@click.option("-o", "--output", metavar="DIR", help="Folder for evaluation.json, and evaluation.png of the views.")
-@click.option("--json", "record", metavar="FILE", help="The figures as JSON; - is standard output.")
-@click.option("--overwrite", is_flag=True, help="Replace files that are already there.")
+@option("--align", metavar="HOW", help="Lay MESH on the true mesh first: none, bbox, icp.  [default: none]")
+@option("--samples", type=int, metavar="N", help="Points on each surface.  [default: 100000]")
+@option("--lpips", is_flag=True, default=None, help="Measure LPIPS, too; needs the package lpips.")
+@option("--download", is_flag=True, group=OWN, help="Let --lpips fetch the weights it needs.")
+@option("-o", "--output", metavar="DIR", help="Folder for evaluation.json, and evaluation.png of the views.")
+@option("--json", "record", metavar="FILE", help="The figures as JSON; - is standard output.")
+@option("--overwrite", is_flag=True, help="Replace files that are already there.")
 @reading_options
 @config_options
 @loudness_options

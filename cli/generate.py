@@ -14,6 +14,7 @@ import click
 
 from meshopt.errors import InputError
 
+from .commands import argument, command, option
 from .messages import consoles, line, messages
 from .options import loudness_options, output_options
 from .weights import places_of, runtime_of, runtime_options, show_models, show_weights, weights_options
@@ -37,22 +38,29 @@ def _list(context: click.Context, parameter: click.Parameter, value: bool) -> No
     context.exit()
 
 
-@click.command()
-@click.argument("image", required=False, metavar="[IMAGE]")
-@click.option("--model", required=True, metavar="NAME|DIR", help="A model, or the folder of its weights.")
-@click.option("--list", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="List the models.")
-@click.option("--prompt", default="", metavar="TEXT", help="What the views show, for models that read it.")
+@command(
+    examples=(
+        "meshopt generate --list",
+        "meshopt generate cat.png --model wonder3d -o views/ --dry-run",
+        "meshopt generate cat.png --model weights/era3d -o views/ --steps 40",
+    ),
+    short_help="Generate views and normals of the object in a picture.",
+)
+@argument("image", required=False, metavar="[IMAGE]")
+@option("--model", required=True, metavar="NAME|DIR", help="A model, or the folder of its weights.")
+@option("--list", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="List the models.")
+@option("--prompt", default="", metavar="TEXT", help="What the views show, for models that read it.")
 @output_options
 @weights_options
-@click.option("--dry-run", is_flag=True, help="Say what would be loaded and done, and stop.")
-@click.option("--seed", type=int, default=0, metavar="N", help="Seed of the noise.  [default: 0]")
-@click.option("--steps", type=int, metavar="N", help="Denoising steps.  [default: the model's]")
-@click.option("--guidance", type=float, metavar="X", help="How strongly IMAGE or TEXT guides.  [default: the model's]")
-@click.option("--matting", default="auto", metavar="HOW", help="auto, alpha, background, rembg, none.  [default: auto]")
-@click.option("--matting-model", metavar="FILE", help="Model name or local ONNX file for rembg.")
-@click.option("--fill", type=float, metavar="X", help="Share of the model's picture that the object fills.")
-@click.option("--upscale", type=int, default=1, metavar="N", help="Make the views N times as large.  [default: 1]")
-@click.option("--upscaler", metavar="FILE|DIR", help="ONNX file or diffusers' upscaler.  [default: Lanczos' filter]")
+@option("--dry-run", is_flag=True, help="Say what would be loaded and done, and stop.")
+@option("--seed", type=int, default=0, metavar="N", help="Seed of the noise.  [default: 0]")
+@option("--steps", type=int, metavar="N", help="Denoising steps.  [default: the model's]")
+@option("--guidance", type=float, metavar="X", help="How strongly IMAGE or TEXT guides.  [default: the model's]")
+@option("--matting", default="auto", metavar="HOW", help="auto, alpha, background, rembg, none.  [default: auto]")
+@option("--matting-model", metavar="FILE", help="Model name or local ONNX file for rembg.")
+@option("--fill", type=float, metavar="X", help="Share of the model's picture that the object fills.")
+@option("--upscale", type=int, default=1, metavar="N", help="Make the views N times as large.  [default: 1]")
+@option("--upscaler", metavar="FILE|DIR", help="ONNX file or diffusers' upscaler.  [default: Lanczos' filter]")
 @runtime_options
 @loudness_options
 def generate(image: str | None, model: str, output: str, overwrite: bool, dry_run: bool, quiet: bool, verbose: int,

@@ -10,12 +10,12 @@ from types import FrameType
 
 import click
 
-from meshopt import __version__
 from meshopt.errors import InputError
 
 from .ablate import ablate
 from .batch import batch
 from .check import check
+from .commands import EXIT_CODES, Group
 from .config import config
 from .doctor import doctor
 from .evaluate import evaluate
@@ -23,14 +23,25 @@ from .generate import generate
 from .normals import normals
 from .reconstruct import reconstruct
 from .render import render
+from .shells import completion
 from .texture import texture
+from .version import version_option
 from .view import view
 
 OK, BUG, BAD_INPUT, INCONSISTENT, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="meshopt")
+@click.group(
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    examples=(
+        "meshopt reconstruct --views rgb/ --normals normals/ -o out/",
+        "meshopt view out/",
+        "meshopt reconstruct --help",
+    ),
+    codes=EXIT_CODES,
+)
+@version_option
 def meshopt() -> None:
     """Multi-view RGB and normal maps in, a clean closed triangle mesh out."""
 
@@ -47,6 +58,7 @@ meshopt.add_command(ablate)
 meshopt.add_command(view)
 meshopt.add_command(config)
 meshopt.add_command(doctor)
+meshopt.add_command(completion)
 
 
 def main() -> None:

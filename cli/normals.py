@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .commands import argument, command, option
 from .generate import steps_shown
 from .messages import consoles, line, messages
 from .options import loudness_options, output_options
@@ -29,20 +30,25 @@ def _list(context: click.Context, parameter: click.Parameter, value: bool) -> No
     context.exit()
 
 
-@click.command()
-@click.argument("views", metavar="DIR")
-@click.option("--model", default="marigold", metavar="NAME|DIR", help="A model, or its weights.  [default: marigold]")
-@click.option("--list", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="List the models.")
+@command(
+    examples=(
+        "meshopt normals rgb/ -o views/",
+        "meshopt normals rgb/ --rig zero123plus --download -o views/",
+    ),
+)
+@argument("views", metavar="DIR")
+@option("--model", default="marigold", metavar="NAME|DIR", help="A model, or its weights.  [default: marigold]")
+@option("--list", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="List the models.")
 @output_options
-@click.option("--rig", default="auto", metavar="NAME|FILE", help="Camera layout or cameras file.  [default: auto]")
-@click.option("--matting", default="auto", metavar="HOW", help="auto, alpha, background, rembg, none.  [default: auto]")
-@click.option("--matting-model", metavar="FILE", help="Model name or local ONNX file for rembg.")
-@click.option("--resolution", type=int, metavar="N", help="Pixels per side of each view.")
+@option("--rig", default="auto", metavar="NAME|FILE", help="Camera layout or cameras file.  [default: auto]")
+@option("--matting", default="auto", metavar="HOW", help="auto, alpha, background, rembg, none.  [default: auto]")
+@option("--matting-model", metavar="FILE", help="Model name or local ONNX file for rembg.")
+@option("--resolution", type=int, metavar="N", help="Pixels per side of each view.")
 @weights_options
-@click.option("--dry-run", is_flag=True, help="Say what would be loaded and done, and stop.")
-@click.option("--seed", type=int, default=0, metavar="N", help="Seed of the noise.  [default: 0]")
-@click.option("--steps", type=int, metavar="N", help="Denoising steps.  [default: the model's]")
-@click.option("--check/--no-check", default=True, help="Check the normals against each other.  [default: check]")
+@option("--dry-run", is_flag=True, help="Say what would be loaded and done, and stop.")
+@option("--seed", type=int, default=0, metavar="N", help="Seed of the noise.  [default: 0]")
+@option("--steps", type=int, metavar="N", help="Denoising steps.  [default: the model's]")
+@option("--check/--no-check", default=True, help="Check the normals against each other.  [default: check]")
 @runtime_options
 @loudness_options
 def normals(views: str, model: str, output: str, overwrite: bool, dry_run: bool, check: bool, quiet: bool,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .commands import option
+
 if TYPE_CHECKING:
     from meshopt.config import Config
     from meshopt.io.folders import NormalMaps
@@ -45,8 +47,8 @@ def input_options(command: Command) -> Command:
     """--views and --normals."""
     return with_options(
         command,
-        click.option("--views", metavar="DIR|SHEET", help="Colour images, or one sheet of them."),
-        click.option("--normals", metavar="DIR|SHEET", help="Normal maps, or one sheet; or they lie in --views."),
+        option("--views", metavar="DIR|SHEET", help="Colour images, or one sheet of them."),
+        option("--normals", metavar="DIR|SHEET", help="Normal maps, or one sheet; or they lie in --views."),
     )
 
 
@@ -54,12 +56,12 @@ def reading_options(command: Command) -> Command:
     """The flags of `READING`."""
     return with_options(
         command,
-        click.option("--rig", metavar="NAME|FILE", help="Camera layout or cameras file.  [default: auto]"),
-        click.option("--normal-frame", metavar="FRAME", help="auto, camera, front or world.  [default: auto]"),
-        click.option("--normal-axes", metavar="AXES", help="auto, opengl, opencv, directx, ...  [default: auto]"),
-        click.option("--matting", metavar="HOW", help="auto, alpha, normals, background, rembg, none."),
-        click.option("--matting-model", metavar="FILE", help="Model name or local ONNX file for rembg."),
-        click.option("--resolution", type=int, metavar="N", help="Pixels per side of each view."),
+        option("--rig", metavar="NAME|FILE", help="Camera layout or cameras file.  [default: auto]"),
+        option("--normal-frame", metavar="FRAME", help="auto, camera, front or world.  [default: auto]"),
+        option("--normal-axes", metavar="AXES", help="auto, opengl, opencv, directx, ...  [default: auto]"),
+        option("--matting", metavar="HOW", help="auto, alpha, normals, background, rembg, none."),
+        option("--matting-model", metavar="FILE", help="Model name or local ONNX file for rembg."),
+        option("--resolution", type=int, metavar="N", help="Pixels per side of each view."),
     )
 
 
@@ -67,8 +69,8 @@ def output_options(command: Command) -> Command:
     """--output and --overwrite."""
     return with_options(
         command,
-        click.option("-o", "--output", required=True, metavar="DIR", help="Folder for the result."),
-        click.option("--overwrite", is_flag=True, help="Replace a result that is already there."),
+        option("-o", "--output", required=True, metavar="DIR", help="Folder for the result."),
+        option("--overwrite", is_flag=True, help="Replace a result that is already there."),
     )
 
 
@@ -76,10 +78,10 @@ def texture_options(command: Command) -> Command:
     """The flags of `TEXTURING`."""
     return with_options(
         command,
-        click.option("--texture", metavar="KIND", help="atlas, vertex or none.  [default: atlas]"),
-        click.option("--texture-size", type=int, metavar="N", help="Texels per side, 512 to 8192.  [default: 2048]"),
-        click.option("--bake", metavar="HOW", help="blend or optimize.  [default: blend]"),
-        click.option("--bake-normals", is_flag=True, default=None, help="Make a normal map, too; see --faces."),
+        option("--texture", metavar="KIND", help="atlas, vertex or none.  [default: atlas]"),
+        option("--texture-size", type=int, metavar="N", help="Texels per side, 512 to 8192.  [default: 2048]"),
+        option("--bake", metavar="HOW", help="blend or optimize.  [default: blend]"),
+        option("--bake-normals", is_flag=True, default=None, help="Make a normal map, too; see --faces."),
     )
 
 
@@ -87,24 +89,24 @@ def running_options(command: Command) -> Command:
     """The flags of `RUNNING`."""
     return with_options(
         command,
-        click.option("--faces", type=int, metavar="N", help="Number of faces of the result."),
-        click.option(
+        option("--faces", type=int, metavar="N", help="Number of faces of the result."),
+        option(
             "--format", "formats", multiple=True, metavar="LIST", callback=_split,
             help="glb,gltf,obj,ply.  [default: glb]",
         ),
         html_option,
-        click.option("--device", metavar="DEVICE", help="auto, cpu, cuda, ...  [default: auto]"),
-        click.option("--backend", metavar="NAME", help="Rasteriser: auto, cpu, ...  [default: auto]"),
-        click.option(
+        option("--device", metavar="DEVICE", help="auto, cpu, cuda, ...  [default: auto]"),
+        option("--backend", metavar="NAME", help="Rasteriser: auto, cpu, ...  [default: auto]"),
+        option(
             "--strict", is_flag=True, default=None, help="Stop before the colours where views are inconsistent."
         ),
-        click.option("--correct/--no-correct", default=None, help="Mend views that do not fit.  [default: correct]"),
+        option("--correct/--no-correct", default=None, help="Mend views that do not fit.  [default: correct]"),
     )  # fmt: skip
 
 
 def html_option(command: Command) -> Command:
     """Whether there is a page."""
-    return click.option("--html/--no-html", default=None, help="Write report.html.  [default: html]")(command)
+    return option("--html/--no-html", default=None, help="Write report.html.  [default: html]")(command)
 
 
 def _split(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> list[str] | None:
@@ -115,8 +117,8 @@ def config_options(command: Command) -> Command:
     """--config and --set."""
     return with_options(
         command,
-        click.option("--config", "source", metavar="FILE|PRESET", help="Settings; flags and --set go over them."),
-        click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="One setting; may be repeated."),
+        option("--config", "source", metavar="FILE|PRESET", help="Settings; flags and --set go over them."),
+        option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="One setting; may be repeated."),
     )
 
 
@@ -124,8 +126,8 @@ def loudness_options(command: Command) -> Command:
     """--quiet and --verbose."""
     return with_options(
         command,
-        click.option("--quiet", "-q", is_flag=True, help="Say nothing but warnings and errors."),
-        click.option("--verbose", "-v", count=True, help="Say more; -vv says all."),
+        option("--quiet", "-q", is_flag=True, help="Say nothing but warnings and errors."),
+        option("--verbose", "-v", count=True, help="Say more; -vv says all."),
     )
 
 
@@ -172,6 +174,6 @@ def exit_code(report: Mapping[str, Any], config: Config) -> int:
 
 def with_options(command: Command, *options: Callable[[Command], Command]) -> Command:
     """The command with the options, in this order."""
-    for option in reversed(options):
-        command = option(command)
+    for decorate in reversed(options):
+        command = decorate(command)
     return command

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .commands import argument, command, option
 from .options import (
     READING,
     RUNNING,
@@ -46,23 +47,32 @@ FLAGS = {  # each flag is a setting
 COMPILE_SECONDS = 50  # of all kernels, on one core
 
 
-@click.command()
-@click.argument("image", required=False, metavar="[IMAGE]")
+@command(
+    examples=(
+        "meshopt reconstruct --views rgb/ --normals normals/ -o out/",
+        "meshopt reconstruct --views views/ -o out/ --quality best --format glb,obj",
+        "meshopt reconstruct --views rgb/ --normals normals/ -o out/ --resume",
+        "meshopt reconstruct cat.png --model wonder3d --download -o out/",
+    ),
+    codes=(0, 1, 2, 3, 130),
+    short_help="Make a textured mesh from views and their normals.",
+)
+@argument("image", required=False, metavar="[IMAGE]")
 @input_options
 @output_options
 @reading_options
-@click.option("--model", metavar="NAME|DIR", help="For IMAGE: the model that makes views of it, or its weights.")
-@click.option("--download", is_flag=True, help="For IMAGE: download the model's weights where they are missing.")
-@click.option("--trust-remote-code", is_flag=True, help="For IMAGE: run the pipeline code of the model's authors.")
-@click.option("--allow-pickle", is_flag=True, help="For IMAGE: read weights in .bin files, too.")
-@click.option("--init", metavar="HOW|FILE", help="auto, carved, hull, normals, sphere or a mesh.  [default: auto]")
-@click.option("--quality", metavar="HOW", help="fast, default or best.")
+@option("--model", metavar="NAME|DIR", help="For IMAGE: the model that makes views of it, or its weights.")
+@option("--download", is_flag=True, help="For IMAGE: download the model's weights where they are missing.")
+@option("--trust-remote-code", is_flag=True, help="For IMAGE: run the pipeline code of the model's authors.")
+@option("--allow-pickle", is_flag=True, help="For IMAGE: read weights in .bin files, too.")
+@option("--init", metavar="HOW|FILE", help="auto, carved, hull, normals, sphere or a mesh.  [default: auto]")
+@option("--quality", metavar="HOW", help="fast, default or best.")
 @running_options
 @texture_options
 @config_options
-@click.option("--seed", type=int, metavar="N", help="Seed of every random number.  [default: 0]")
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint that an interrupted run left in the output.")
-@click.option("--plot", is_flag=True, help="Draw the losses of every step: curves.png (needs matplotlib).")
+@option("--seed", type=int, metavar="N", help="Seed of every random number.  [default: 0]")
+@option("--resume", is_flag=True, help="Go on from the checkpoint that an interrupted run left in the output.")
+@option("--plot", is_flag=True, help="Draw the losses of every step: curves.png (needs matplotlib).")
 @loudness_options
 def reconstruct(
     image: str | None,

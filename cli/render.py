@@ -8,8 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from .commands import argument, command, option
 from .messages import consoles, line, messages
 from .options import loudness_options, output_options
 
@@ -21,21 +20,24 @@ if TYPE_CHECKING:
 COMPILE_SECONDS = 10  # of the kernels that rendering uses, on one core
 
 
-@click.command()
-@click.argument("mesh", metavar="MESH")
-@click.option("--rig", required=True, metavar="NAME|FILE", help="Camera layout or cameras file.")
-@output_options
-@click.option("--resolution", type=int, default=512, metavar="N", help="Pixels per side of a view.  [default: 512]")
-@click.option(
-    "--layers", default="rgb,normals", metavar="LIST", help="rgb,normals,masks,depth.  [default: rgb,normals]"
+@command(
+    examples=(
+        "meshopt render mesh.glb --rig wonder3d -o truth/",
+        "meshopt render scan.obj --rig turntable:12 --fit sphere --layers rgb -o t12/",
+    ),
 )
-@click.option("--names", default="rig", metavar="HOW", help="Files as the rig has them, or plain.  [default: rig]")
-@click.option("--normal-frame", metavar="FRAME", help="camera, front or world.  [default: the rig's]")
-@click.option("--normals", default="file", metavar="HOW", help="file, smooth, creased or flat.  [default: file]")
-@click.option("--fit", default="none", metavar="HOW", help="Move and scale MESH: none, box, sphere.  [default: none]")
-@click.option("--background", default="alpha", metavar="HOW", help="alpha, white, grey or black.  [default: alpha]")
-@click.option("--sides", default="both", metavar="HOW", help="Of faces: both or front.  [default: both]")
-@click.option("--supersampling", type=int, default=4, metavar="N", help="N x N samples per pixel.  [default: 4]")
+@argument("mesh", metavar="MESH")
+@option("--rig", required=True, metavar="NAME|FILE", help="Camera layout or cameras file.")
+@output_options
+@option("--resolution", type=int, default=512, metavar="N", help="Pixels per side of a view.  [default: 512]")
+@option("--layers", default="rgb,normals", metavar="LIST", help="rgb,normals,masks,depth.  [default: rgb,normals]")
+@option("--names", default="rig", metavar="HOW", help="Files as the rig has them, or plain.  [default: rig]")
+@option("--normal-frame", metavar="FRAME", help="camera, front or world.  [default: the rig's]")
+@option("--normals", default="file", metavar="HOW", help="file, smooth, creased or flat.  [default: file]")
+@option("--fit", default="none", metavar="HOW", help="Move and scale MESH: none, box, sphere.  [default: none]")
+@option("--background", default="alpha", metavar="HOW", help="alpha, white, grey or black.  [default: alpha]")
+@option("--sides", default="both", metavar="HOW", help="Of faces: both or front.  [default: both]")
+@option("--supersampling", type=int, default=4, metavar="N", help="N x N samples per pixel.  [default: 4]")
 @loudness_options
 def render(mesh: str, output: str, overwrite: bool, quiet: bool, verbose: int, **flags: Any) -> None:
     """Render MESH as a generator would have written it.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .commands import argument, command
 from .options import (
     READING,
     RUNNING,
@@ -34,8 +35,14 @@ FLAGS = {**READING, **TEXTURING, **RUNNING}  # each flag is a setting
 COMPILE_SECONDS = 20  # of the kernels that texturing uses, on one core
 
 
-@click.command()
-@click.argument("mesh", metavar="MESH")
+@command(
+    examples=(
+        "meshopt texture mesh.glb --views rgb/ --rig wonder3d -o out/",
+        "meshopt texture a.ply --views rgb/ --rig cameras.json --bake optimize -o out/",
+    ),
+    codes=(0, 1, 2, 3, 130),
+)
+@argument("mesh", metavar="MESH")
 @input_options
 @output_options
 @reading_options

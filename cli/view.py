@@ -8,10 +8,19 @@ from pathlib import Path
 
 import click
 
+from .commands import argument, command, option
 
-@click.command()
-@click.argument("out", metavar="OUT")
-@click.option("--print-path", is_flag=True, help="Print the page's path and open nothing.")
+
+@command(
+    examples=(
+        "meshopt view out/",
+        "meshopt view scan.ply",
+        "meshopt view out/ --print-path",
+    ),
+    codes=(0, 1, 2),
+)
+@argument("out", metavar="OUT")
+@option("--print-path", is_flag=True, help="Print the page's path and open nothing.")
 def view(out: str, print_path: bool) -> None:
     """Open OUT in the browser.
 

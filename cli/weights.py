@@ -10,6 +10,7 @@ import click
 
 from meshopt.errors import InputError
 
+from .commands import option
 from .messages import line
 from .options import Command, with_options
 
@@ -25,12 +26,12 @@ def weights_options(command: Command) -> Command:
     """Where weights are from, and what is allowed."""
     return with_options(
         command,
-        click.option("--weights", metavar="DIR", help="Folder of the weights.  [default: the hub's cache]"),
-        click.option("--part", "parts", multiple=True, metavar="NAME=DIR", help="Folder of one part of the model."),
-        click.option("--revision", metavar="REV", help="Revision of the weights on the hub."),
-        click.option("--download", is_flag=True, help="Download what is missing."),
-        click.option("--trust-remote-code", is_flag=True, help="Run the pipeline code of the model's authors."),
-        click.option("--allow-pickle", is_flag=True, help="Read weights in pickles (.bin, .pth), too."),
+        option("--weights", metavar="DIR", help="Folder of the weights.  [default: the hub's cache]"),
+        option("--part", "parts", multiple=True, metavar="NAME=DIR", help="Folder of one part of the model."),
+        option("--revision", metavar="REV", help="Revision of the weights on the hub."),
+        option("--download", is_flag=True, help="Download what is missing."),
+        option("--trust-remote-code", is_flag=True, help="Run the pipeline code of the model's authors."),
+        option("--allow-pickle", is_flag=True, help="Read weights in pickles (.bin, .pth), too."),
     )
 
 
@@ -38,10 +39,10 @@ def runtime_options(command: Command) -> Command:
     """Where and how a model runs."""
     return with_options(
         command,
-        click.option("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, ...  [default: auto]"),
-        click.option("--dtype", default="auto", metavar="TYPE", help="auto, float32, float16, bfloat16."),
-        click.option("--offload", default="none", metavar="HOW", help="none, model or sequential: less GPU memory."),
-        click.option("--slicing", is_flag=True, help="Attention in slices: less memory, slower."),
+        option("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, ...  [default: auto]"),
+        option("--dtype", default="auto", metavar="TYPE", help="auto, float32, float16, bfloat16."),
+        option("--offload", default="none", metavar="HOW", help="none, model or sequential: less GPU memory."),
+        option("--slicing", is_flag=True, help="Attention in slices: less memory, slower."),
     )
 
 

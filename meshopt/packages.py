@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
 
 PROJECT = "meshopt3d"
 OWN_EXTRAS = ("dev",)  # for those who work on meshopt
@@ -15,6 +17,18 @@ def version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
+
+
+def torch_build() -> str | None:
+    """CPU, CUDA x.y or ROCm x.y, as torch's own file of versions says; None where it does not."""
+    spec = find_spec("torch")
+    file = None if spec is None or spec.origin is None else Path(spec.origin).with_name("version.py")
+    if file is None or not file.is_file():
+        return None
+    said = dict(re.findall(r"^(cuda|hip)\b.*= (?:'([\w.-]+)'|None)", file.read_text(encoding="utf-8"), re.MULTILINE))
+    if said.get("cuda"):
+        return f"CUDA {said['cuda']}"
+    return f"ROCm {said['hip']}" if said.get("hip") else "CPU"
 
 
 def extras() -> list[str]:

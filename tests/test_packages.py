@@ -1,5 +1,8 @@
 """Versions and ranges."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
 from meshopt import packages
@@ -22,6 +25,25 @@ from meshopt import packages
 )
 def test_ranges(version: str, wanted: str, fits: bool) -> None:
     assert packages.in_range(version, wanted) == fits
+
+
+@pytest.mark.parametrize(
+    ("said", "build"),
+    [
+        ("cuda: Optional[str] = '13.0'\nhip: Optional[str] = None\n", "CUDA 13.0"),
+        ("cuda: Optional[str] = None\nhip: Optional[str] = '6.4.43482-0f2d60242'\n", "ROCm 6.4.43482-0f2d60242"),
+        ("cuda = None\nhip = None\n", "CPU"),
+        ("", "CPU"),
+    ],
+)
+def test_build_of_torch_without_importing_it(
+    said: str, build: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "version.py").write_text(said)
+    monkeypatch.setattr(packages, "find_spec", lambda name: SimpleNamespace(origin=str(tmp_path / "__init__.py")))
+    assert packages.torch_build() == build
+    monkeypatch.setattr(packages, "find_spec", lambda name: None)
+    assert packages.torch_build() is None
 
 
 def test_own_requirements() -> None:

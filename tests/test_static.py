@@ -13,6 +13,10 @@ import meshopt
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
+HEAVY = {
+    *("torch", "numba", "numpy", "scipy", "cv2", "PIL", "trimesh", "xatlas", "pydantic", "jaxtyping", "yaml", "rich"),
+    *("safetensors", "diffusers", "transformers", "onnxruntime", "rembg", "matplotlib", "lpips"),
+}
 TOOLS = {
     "lint": ["-m", "ruff", "check", "."],
     "format": ["-m", "ruff", "format", "--check", "."],
@@ -49,15 +53,22 @@ def test_public_names_exist() -> None:
         _ = meshopt.nothing_like_it
 
 
-def test_import_is_light() -> None:
-    """`import meshopt` and `meshopt --help` need neither torch nor numba."""
+def test_imports_are_light() -> None:
+    """`import meshopt`, `meshopt --version` and every `--help` load click and little else: seconds follow from that."""
     code = (
-        "import sys, meshopt.cli; meshopt.cli.run(['reconstruct', '--help']);"
-        "sys.exit(any(m in sys.modules for m in ('torch', 'numba', 'scipy', 'cv2')))"
+        "import sys; before = {*sys.modules}; import meshopt; print(*{*sys.modules} - before);"
+        "import meshopt.cli; meshopt.cli.run(['--version']); from meshopt.cli.main import meshopt as root;"
+        "[meshopt.cli.run([name, '--help']) for name in root.commands]; print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "--normals" in done.stdout
+    first, *_, last = done.stdout.splitlines()
+    outside = {name.partition(".")[0] for name in first.split()} - set(sys.stdlib_module_names)
+    assert outside == {"meshopt"}
+    assert len([name for name in first.split() if name.startswith("meshopt")]) <= 3
+    loaded = {name.partition(".")[0] for name in last.split()}
+    assert "click" in loaded
+    assert not loaded & HEAVY
 
 
 def test_models_are_listed_without_diffusers() -> None:

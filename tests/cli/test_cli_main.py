@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
+import numba
+import numpy
 import pytest
+import torch
 
 import meshopt
 from meshopt.cli import run
 from meshopt.config import load_config
+from meshopt.raster import BACKENDS
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--version"]) == 0
-    assert meshopt.__version__ in capsys.readouterr().out
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first == f"meshopt {meshopt.__version__}"
+    said = dict(line.rsplit(" ", 1) for line in others if "(" not in line and "not installed" not in line)
+    assert (said["numba"], said["numpy"]) == (numba.__version__, numpy.__version__)
+    (torch_line,) = (line for line in others if line.startswith("torch "))
+    cuda, hip = torch.version.cuda, torch.version.hip
+    build = f"CUDA {cuda}" if cuda else f"ROCm {hip}" if hip else "CPU"
+    assert torch_line == f"torch {torch.__version__} ({build} build)"
+
+
+def test_version_names_every_rasteriser(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    named = re.findall(r"^rasteriser (\w+) ", capsys.readouterr().out, re.MULTILINE)
+    assert set(named) == set(BACKENDS) - {"reference"}  # for tests
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["reconstruct", "--help"], ["config", "--help"]])
