@@ -41,8 +41,8 @@ def _list(context: click.Context, parameter: click.Parameter, value: bool) -> No
 @command(
     examples=(
         "meshopt generate --list",
-        "meshopt generate cat.png --model wonder3d -o views/ --dry-run",
-        "meshopt generate cat.png --model weights/era3d -o views/ --steps 40",
+        "meshopt generate cat.png --model zero123plus -o views/ --dry-run",
+        "meshopt generate cat.png --model wonder3d --download --allow-pickle -o views/",
     ),
     short_help="Generate views and normals of the object in a picture.",
 )
