@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .commands import argument, command, option
 from .options import (
     READING,
     RUNNING,
@@ -52,36 +53,44 @@ def _bytes(context: click.Context, parameter: click.Parameter, value: str | None
     return size
 
 
-@click.command()
-@click.argument("assets", metavar="DIR|MANIFEST")
+@command(
+    examples=(
+        "meshopt batch assets/ -o out/",
+        "meshopt batch assets.csv -o out/ --resume --seconds 600 --memory 4G",
+        "meshopt batch assets/ -o out/ --dry-run",
+    ),
+    codes=(0, 1, 2, 4, 130),
+    short_help="Reconstruct many assets, each in a process of its own.",
+)
+@argument("assets", metavar="DIR|MANIFEST")
 @output_options
-@click.option("--resume", is_flag=True, help="Go on: leave what is done and has not changed.")
-@click.option("--dry-run", is_flag=True, help="Check manifest and input, say what would be done, and stop.")
-@click.option("--processes", type=click.IntRange(1, 100_000), metavar="N", help="At once.  [default: one per core]")
-@click.option("--seconds", type=click.FloatRange(1), metavar="S", help="Time limit of an asset.  [default: none]")
-@click.option("--memory", callback=_bytes, metavar="SIZE", help="Limit of a process, as 4G.  [default: none]")
-@click.option(
+@option("--resume", is_flag=True, help="Go on: leave what is done and has not changed.")
+@option("--dry-run", is_flag=True, help="Check manifest and input, say what would be done, and stop.")
+@option("--processes", type=click.IntRange(1, 100_000), metavar="N", help="At once.  [default: one per core]")
+@option("--seconds", type=click.FloatRange(1), metavar="S", help="Time limit of an asset.  [default: none]")
+@option("--memory", callback=_bytes, metavar="SIZE", help="Limit of a process, as 4G.  [default: none]")
+@option(
     "--retries",
     type=click.IntRange(0, 100),
     default=1,
     metavar="N",
     help="After a crash, a kill, too much time or memory.  [default: 1]",
 )
-@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", help="Where.  [default: local]")
-@click.option("--ray-address", metavar="ADDRESS", help="Of a Ray cluster; auto: the one of this machine.")
-@click.option(
+@option("--engine", type=click.Choice(["local", "ray"]), default="local", help="Where.  [default: local]")
+@option("--ray-address", metavar="ADDRESS", help="Of a Ray cluster; auto: the one of this machine.")
+@option(
     "--gpus-per-asset",
     type=click.FloatRange(0.001, 64),
     metavar="X",
     help="Share of a GPU, as 0.25.  [default: 1 where settings compute on one]",
 )
 @reading_options
-@click.option("--init", metavar="HOW|FILE", help="auto, carved, hull, normals, sphere or a mesh.  [default: auto]")
-@click.option("--quality", metavar="HOW", help="fast, default or best.")
+@option("--init", metavar="HOW|FILE", help="auto, carved, hull, normals, sphere or a mesh.  [default: auto]")
+@option("--quality", metavar="HOW", help="fast, default or best.")
 @running_options
 @texture_options
 @config_options
-@click.option("--seed", type=int, metavar="N", help="Seed of every random number.  [default: 0]")
+@option("--seed", type=int, metavar="N", help="Seed of every random number.  [default: 0]")
 @loudness_options
 def batch(assets: str, output: str, quiet: bool, verbose: int, dry_run: bool, **flags: Any) -> int:
     """Reconstruct every asset of DIR, which has a folder for each, or of MANIFEST, a CSV or JSONL file.

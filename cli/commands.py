@@ -16,6 +16,7 @@ EXIT_CODES = {
     1: "a bug in meshopt; -v shows where",
     2: "the input, an argument or the disk: one sentence says what",
     3: "the views are inconsistent",
+    4: "some assets have failed, the others are done",
     130: "interrupted",
 }
 USUAL = (0, 1, 2, 130)

@@ -79,7 +79,7 @@ NAMES: dict[tuple[str, str | None], Complete] = {  # kind, parameter
 }
 PLACES = {  # kind: what the shell finds itself
     "DIR": "dir",
-    **dict.fromkeys(("SHEET", "FILE", "MESH", "IMAGE", "OBJECT", "OUT"), "file"),
+    **dict.fromkeys(("SHEET", "FILE", "MESH", "IMAGE", "MANIFEST", "OBJECT", "OUT"), "file"),
 }
 
 

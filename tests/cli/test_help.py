@@ -17,7 +17,7 @@ from meshopt.ablation.plan import parse_damages, parse_variation
 from meshopt.cli import run
 from meshopt.cli.commands import EXIT_CODES, GROUPS
 from meshopt.cli.completion import LISTS, WORDS
-from meshopt.cli.main import BAD_INPUT, BUG, INCONSISTENT, INTERRUPTED, OK, meshopt
+from meshopt.cli.main import BAD_INPUT, BUG, INCONSISTENT, INTERRUPTED, OK, SOME_FAILED, meshopt
 from meshopt.cli.reconstruct import FLAGS
 from meshopt.config import Config, configs_folder, load_config, presets
 from meshopt.generate.registry import normal_models, view_models
@@ -148,4 +148,4 @@ def test_shells_are_answered_without_heavy_packages(tmp_path: Path) -> None:
 
 
 def test_codes_are_those_of_the_command() -> None:
-    assert set(EXIT_CODES) == {OK, BUG, BAD_INPUT, INCONSISTENT, INTERRUPTED}
+    assert set(EXIT_CODES) == {OK, BUG, BAD_INPUT, INCONSISTENT, SOME_FAILED, INTERRUPTED}
