@@ -4,8 +4,9 @@
 
 The last commit is cloned; `python -m build` makes the source archive and, from it, the wheel. The wheel's files must be
 those of the packages, and no others. It is installed into a fresh virtual environment with its dependencies (--with:
-what pip installs first, such as a build of torch), the imports are timed there, and the commands of `SMOKE` run in a
-folder outside of the clone. Needs a network, or pip's own settings for one. The exit code is 1 where anything fails.
+what pip installs first, such as a build of torch), and used there, in a folder outside of the clone: imports and what
+shells ask for are timed, the commands of `SMOKE` run, the examples of every help are counted, and every default.yaml in
+the history is read. Needs a network, or pip's own settings for one. The exit code is 1 where anything fails.
 """
 
 from __future__ import annotations
@@ -21,15 +22,25 @@ import tempfile
 import time
 import venv
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+EMPTY: dict[str, str] = {}
 ROOT = Path(__file__).parents[1]
 PLACES = {"meshopt": "meshopt", "cli": "meshopt/cli", "configs": "meshopt/configs", "data": "meshopt/data"}
 IMPORTS = ("meshopt", "meshopt.cli", "torch")  # the last for comparison
 BUDGET_S = 1.5
 COPY = "import shutil, meshopt.data as d; shutil.copytree(d.__path__[0] + '/dragon/wonder3d', 'sample')"
+OLD = "configs/default.yaml"
+QUICK = {  # command: what a shell asks it to complete
+    "meshopt --version": None,
+    "meshopt --help": None,
+    "meshopt check --rig er": 3,
+    "meshopt check --set output.f": 3,
+    "meshopt generate --model er": 3,
+}
 SMOKE = (
     "meshopt --version",
     "meshopt doctor",
@@ -73,9 +84,11 @@ def released(folder: Path, first: list[str], runs: int) -> dict[str, Any]:
     work.mkdir()
     done([str(programs / "python"), "-c", COPY], work)
     imports = {name: imported(programs / "python", name, runs, work) for name in IMPORTS}
+    quick = {command: timed(command, place, programs, runs, work) for command, place in QUICK.items()}
     smoke = [tried(command, programs, work) for command in SMOKE]
+    history = settings_of_history(clone, programs, work)
     same = (work / "out" / "mesh.glb").read_bytes() == (work / "again" / "mesh.glb").read_bytes()
-    page = Path(smoke[-1]["last_line"])
+    page = work / "out" / "report.html"
     return {
         "machine": f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}",
         "build_s": round(seconds, 1),
@@ -89,11 +102,15 @@ def released(folder: Path, first: list[str], runs: int) -> dict[str, Any]:
         "installing_first_s": round(before, 1),
         "installing_s": round(installing, 1),
         "import_s": imports,
+        "quick_s": quick,
+        "examples_in_help": examples(programs, work),
+        "settings_of_history": history,
         "smoke": smoke,
         "page_mb": round(page.stat().st_size / 1e6, 2),
         "same_mesh_from_config": same,
         "sound": wanted == held
         and same
+        and history["loaded"] == history["files"]
         and all(step["code"] == 0 for step in smoke)
         and all(imports[name] < BUDGET_S for name in IMPORTS[:2]),
     }
@@ -117,6 +134,39 @@ def imported(python: Path, module: str, runs: int, folder: Path) -> float:
     return round(median(found[1:]), 3)  # the first reads from the disk
 
 
+def timed(command: str, place: int | None, programs: Path, runs: int, folder: Path) -> float:
+    """Median of the seconds that a command takes, or the completion of its word at that place."""
+    name, *words = command.split()
+    asked = {} if place is None else {"COMP_WORDS": command, "COMP_CWORD": str(place)}
+    asked |= {"_MESHOPT_COMPLETE": "bash_complete"} if asked else {}
+    call = [str(programs / name), *([] if asked else words)]
+    return round(median(done(call, folder, asked)[0] for _ in range(runs)), 3)
+
+
+def examples(programs: Path, folder: Path) -> dict[str, int]:
+    """How many lines of examples each command's help has."""
+    root = done([str(programs / "meshopt"), "--help"], folder)[1]
+    names = re.findall(r"^  (\w+)  ", root.partition("Commands:")[2].partition("General:")[0], re.MULTILINE)
+    found = {}
+    for name in names:
+        text = done([str(programs / "meshopt"), name, "--help"], folder)[1]
+        found[name] = len(text.partition("Examples:\n")[2].partition("\n\n")[0].splitlines())
+    return found
+
+
+def settings_of_history(clone: Path, programs: Path, folder: Path) -> dict[str, int]:
+    """How many of all files of settings that there ever were load, and of how many something was migrated."""
+    commits = done(["git", "log", "--format=%H", "--", OLD], clone)[1].split()
+    runs = []
+    for commit in commits:
+        (folder / "old.yaml").write_text(done(["git", "show", f"{commit}:{OLD}"], clone)[1], encoding="utf-8")
+        command = [str(programs / "meshopt"), "config", "--config", "old.yaml"]
+        runs.append(subprocess.run(command, cwd=folder, capture_output=True, text=True))
+    loaded = [run for run in runs if run.returncode == 0]
+    migrated = sum("older meshopt" in run.stderr for run in loaded)
+    return {"files": len(runs), "loaded": len(loaded), "migrated": migrated}
+
+
 def tried(command: str, programs: Path, folder: Path) -> dict[str, Any]:
     """How a command ends."""
     name, *words = command.split()
@@ -128,14 +178,15 @@ def tried(command: str, programs: Path, folder: Path) -> dict[str, Any]:
         "command": command,
         "code": run.returncode,
         "seconds": round(time.monotonic() - began, 2),
-        "last_line": lines[-1] if lines else "",
+        "last_line": lines[-1].replace(str(folder), "...") if lines else "",
     }
 
 
-def done(command: list[str], folder: Path | None = None) -> tuple[float, str]:
+def done(command: list[str], folder: Path | None = None, variables: Mapping[str, str] = EMPTY) -> tuple[float, str]:
     """Seconds and output of a command. Raises CalledProcessError where it fails."""
     began = time.monotonic()
-    run = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True)
+    environment = os.environ | variables
+    run = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return time.monotonic() - began, run.stdout
 
 
