@@ -12,11 +12,10 @@ from click.shell_completion import CompletionItem
 
 Complete = Callable[[str], list[CompletionItem]]
 
-MATTING = ("auto", "alpha", "normals", "background", "rembg", "none")
 WORDS = {  # parameter: its values
     "normal_frame": ("auto", "camera", "front", "world"),
     "normal_axes": ("auto", "opengl", "opencv", "directx"),
-    "matting": MATTING,
+    "matting": ("auto", "alpha", "normals", "background", "rembg", "none"),
     "init": ("auto", "carved", "hull", "normals", "sphere"),
     "quality": ("fast", "default", "best"),
     "texture": ("atlas", "vertex", "none"),

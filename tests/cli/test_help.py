@@ -13,14 +13,15 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from click.shell_completion import ShellComplete
 
-from meshopt.ablation.plan import parse_damages, parse_variation
+from meshopt.ablation.plan import TOGGLES, parse_damages, parse_variation
 from meshopt.cli import run
 from meshopt.cli.commands import EXIT_CODES, GROUPS
 from meshopt.cli.completion import LISTS, WORDS
 from meshopt.cli.main import BAD_INPUT, BUG, INCONSISTENT, INTERRUPTED, OK, SOME_FAILED, meshopt
 from meshopt.cli.reconstruct import FLAGS
-from meshopt.config import Config, configs_folder, load_config, presets
+from meshopt.config import Config, MeshFormat, configs_folder, load_config, presets
 from meshopt.generate.registry import normal_models, view_models
+from meshopt.raster import BACKENDS
 
 COMMANDS: dict[str, Any] = {"": meshopt, **meshopt.commands}
 EXAMPLES = [example for command in COMMANDS.values() for example in command.examples]
@@ -89,6 +90,9 @@ def test_words_are_those_of_the_settings() -> None:
         kind = model.model_fields[name].annotation
         if get_origin(kind) is Literal:
             assert set(WORDS[flag]) == set(get_args(kind)), flag
+    assert set(WORDS["backend"]) == {"auto", *BACKENDS} - {"reference"}  # for tests
+    assert set(WORDS["toggle"]) == set(TOGGLES)
+    assert set(LISTS["formats"]) == set(get_args(MeshFormat))
 
 
 def _completed(*words: str) -> list[str]:
