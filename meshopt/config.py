@@ -41,8 +41,10 @@ class ViewsConfig(Settings):
     """For rembg: a model's name or an ONNX file; with a file nothing is downloaded."""
     resolution: int | None = Field(None, ge=16, le=8192)
     """Rows and columns in pixels of every view; null takes the largest that the files have, up to 2048."""
-    max_pixels: int = Field(64 * 1024 * 1024, ge=1, le=2**31)
+    max_pixels: int = Field(32 * 1024 * 1024, ge=1, le=2**31)
     """A larger image file is refused before it is decoded, in pixels."""
+    max_views: int = Field(1000, ge=1, le=100_000)
+    """A cameras file with more views is refused."""
 
 
 class GenerateConfig(Settings):
@@ -78,6 +80,15 @@ class GenerateConfig(Settings):
     """Components wait in main memory and come onto the device as a whole (model) or layer by layer (sequential)."""
     slicing: bool = False
     """Attention and decoding in slices: less memory, slower."""
+
+
+class MeshesConfig(Settings):
+    """How mesh files are read: MESH of texture and evaluate."""
+
+    max_bytes: int = Field(256 * 1024 * 1024, ge=1, le=2**36)
+    """A larger file is refused, the files that it refers to counted."""
+    max_faces: int = Field(5_000_000, ge=1, le=2**30)
+    """A file with more faces is refused."""
 
 
 class InitialConfig(Settings):
@@ -339,6 +350,7 @@ class Config(Settings):
     """Rasteriser: auto (the best that works on the device), cpu, ..."""
     generate: GenerateConfig = GenerateConfig()
     views: ViewsConfig = ViewsConfig()
+    meshes: MeshesConfig = MeshesConfig()
     initial: InitialConfig = InitialConfig()
     optimize: OptimizeConfig = OptimizeConfig()
     check: CheckConfig = CheckConfig()

@@ -22,8 +22,11 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from meshopt.errors import InputError
+from meshopt.io.files import read_bytes
 
 Tree = dict[str, Any]
+MAX_BYTES = 1 << 20  # of a file of settings
+MAX_DEPTH = 32
 _PLAIN = {
     "a valid array": "a list, as in [a, b]",
     "a valid boolean": "true or false",
@@ -41,11 +44,29 @@ class Settings(BaseModel):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without its two traps: 1e-3 is a number, and a key given twice is an error."""
+    """YAML without its traps: 1e-3 is a number, and a key given twice, aliases and deep nesting are errors."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self.depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(problem="aliases (*) are not read, write the value out", problem_mark=mark)
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(problem=f"nested more than {MAX_DEPTH} deep", problem_mark=mark)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(problem="a key is not a text", problem_mark=key_node.start_mark)
             if key_node.value in seen:
                 raise yaml.MarkedYAMLError(
                     problem=f"the key '{key_node.value}' is there twice", problem_mark=key_node.start_mark
@@ -78,7 +99,7 @@ def value_at(settings: Settings, key: str) -> Any:
 def read_tree(path: Path) -> Tree:
     """The settings in a YAML file, unchecked. Raises InputError where it is no readable mapping."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bytes(path, MAX_BYTES).decode("utf-8")
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a text file, expected settings in YAML") from None
     except OSError as error:
@@ -190,13 +211,15 @@ def closest(word: str, choices: Iterable[str]) -> str:
 
 def _parse(text: str, origin: str) -> Any:
     try:
-        return yaml.load(text, Loader=_Loader)  # a SafeLoader
+        tree = yaml.load(text, Loader=_Loader)  # a SafeLoader
+        json.dumps(tree, default=str)  # as `build` does
+        return tree
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise InputError(f"{origin}: no valid YAML{place}: {error.problem}") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise InputError(f"{origin}: no valid YAML: {' '.join(str(error).split())}") from None
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise InputError(f"{origin}: no valid YAML: {' '.join(str(error).split())[:200]}") from None
 
 
 def _explain(model: type[Settings], error: ValidationError) -> str:

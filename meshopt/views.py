@@ -15,6 +15,7 @@ from torch import Tensor
 from meshopt.cameras import Camera
 from meshopt.errors import InputError
 from meshopt.frames import resolve
+from meshopt.io.camera_files import MAX_VIEWS
 from meshopt.io.folders import NormalMaps
 from meshopt.io.images import MAX_PIXELS
 from meshopt.loading.extent import UNIT, scene_extent
@@ -111,7 +112,7 @@ class LoadOptions:
     'normals', 'background'), 'rembg' with `matting_model` (a model's name, or an ONNX file), or 'none' (every
     pixel counts). `resolution`: rows and columns of every view; by default the largest that the files have,
     up to 2048 and up to 32 million pixels in all views together. `max_pixels`: a larger image file is refused
-    before it is decoded.
+    before it is decoded. `max_views`: a cameras file with more views is refused.
     """
 
     normal_frame: str = "auto"
@@ -120,6 +121,7 @@ class LoadOptions:
     matting_model: str | None = None
     resolution: int | None = None
     max_pixels: int = MAX_PIXELS
+    max_views: int = MAX_VIEWS
 
 
 def load_views(
@@ -140,7 +142,7 @@ def load_views(
     """
     mask_options = _checked(options)
     pictures = Pictures(options.max_pixels)
-    layout = find_layout(_path(views), _path(normals), str(rig), pictures, normal_maps)
+    layout = find_layout(_path(views), _path(normals), str(rig), pictures, normal_maps, options.max_views)
     shapes = [view_shapes(slot, pictures, pad=not layout.orbit) for slot in layout.slots]
     resolution = options.resolution or default_resolution(shapes)
     fittings = [Fitting(resolution, None if layout.orbit else shape[0]) for shape in shapes]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from meshopt.errors import InputError
+from meshopt.io.files import read_bytes, read_json
 
 INDEXES = ("model_index.json", "config.json")  # of a pipeline, of a single model
 TENSORS = (".safetensors",)
@@ -43,12 +43,14 @@ def components(folder: Path) -> Iterator[Path]:
         yield folder
         return
     try:
-        entries = json.loads(index.read_text(encoding="utf-8")).items()
+        entries = read_json(index).items()
     except (OSError, ValueError, AttributeError) as error:
         raise InputError(f"{index} cannot be read as a pipeline's index: {error}.") from error
     for name, value in entries:
         if not isinstance(value, list) or len(value) != 2 or not isinstance(value[1], str):
             continue
+        if "/" in name or "\\" in name or name in ("", ".", ".."):
+            raise InputError(f"{index} names the component {name[:80]!r}, expected the name of a folder beside it.")
         if not any(word in value[1] for word in WITHOUT_TENSORS):
             yield folder / name
 
@@ -117,9 +119,9 @@ def size(folder: Path, without: tuple[str, ...] = (), files: tuple[str, ...] = (
 def stated_licence(folder: Path) -> str | None:
     """What the head of the folder's README.md says, as model cards do."""
     try:
-        text = (folder / "README.md").read_text(encoding="utf-8")
+        text = read_bytes(folder / "README.md").decode("utf-8")
         head = yaml.safe_load(text.split("---")[1]) if text.startswith("---") else None
-    except (OSError, ValueError, IndexError, yaml.YAMLError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, yaml.YAMLError):
         return None
     if not isinstance(head, dict):
         return None
@@ -130,8 +132,8 @@ def stated_licence(folder: Path) -> str | None:
 def check_imports(file: Path) -> None:
     """Raises InputError where a file of code imports packages that are not installed."""
     try:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, SyntaxError) as error:
+        tree = ast.parse(read_bytes(file))
+    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
         raise InputError(f"{file} cannot be read as Python code: {error}.") from error
     names = set()
     for node in ast.walk(tree):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import pkgutil
 from collections.abc import Mapping
 from importlib import import_module
@@ -13,6 +12,7 @@ from typing import Any
 from meshopt.errors import InputError
 from meshopt.generate import estimators, models
 from meshopt.generate.adapters import NormalModel, ViewModel
+from meshopt.io.files import read_json
 
 INDEX = "model_index.json"
 
@@ -71,8 +71,8 @@ def _kind(folder: Path, flag: str) -> tuple[str, set[str]]:
     """The class of a saved pipeline, and the names of the components that it has."""
     path = folder / INDEX
     try:
-        index = json.loads(path.read_text(encoding="utf-8"))
-        return str(index["_class_name"]), {name for name, value in index.items() if value != [None, None]}
+        index = read_json(path)
+        return str(index["_class_name"])[:80], {name for name, value in index.items() if value != [None, None]}
     except FileNotFoundError:
         held = sorted(entry.name for entry in folder.iterdir())[:3]
         found = f"found {', '.join(held)}" if held else "it is empty"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from meshopt.generate import folders
 from meshopt.generate.adapters import GeneratedViews
 from meshopt.generate.libraries import loading, require_diffusers
 from meshopt.generate.runtime import Runtime
+from meshopt.io.files import read_json
 from meshopt.io.images import to_bytes
 
 FACTORS = (1, 8)
@@ -156,7 +156,7 @@ def _of_diffusers(path: Path, runtime: Runtime, seed: int) -> Enlarge:
 def _kind(path: Path) -> str:
     index = path / "model_index.json"
     try:
-        kind = str(json.loads(index.read_text(encoding="utf-8"))["_class_name"])
+        kind = str(read_json(index)["_class_name"])[:80]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise InputError(f"{index} cannot be read as a pipeline's index: {error}.") from error
     if kind not in KINDS:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,9 +20,12 @@ from meshopt.cameras import Camera, Projection
 from meshopt.errors import InputError
 from meshopt.frames import Frame
 from meshopt.frames.encoding import check_frame, parse_axes
-from meshopt.io.camera_entries import EntryReader, inverse
-from meshopt.io.files import write_file
+from meshopt.io.camera_entries import LONGEST, MOST, EntryReader, inverse, shown
+from meshopt.io.files import read_json, write_file
 from meshopt.migrations import migrated, schema
+
+MAX_VIEWS = 1000
+MAX_TILES = 10_000  # along a side of a sheet
 
 Z_UP_TO_WORLD = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])  # (x, y, z) -> (x, z, -y)
 _PROJECTIONS: dict[str, Projection] = {
@@ -69,17 +73,17 @@ class CameraFile:
     sheet: tuple[int, int] | None = None  # rows and columns where views are tiles
 
 
-def read_cameras(path: Path) -> CameraFile:
+def read_cameras(path: Path, max_views: int = MAX_VIEWS) -> CameraFile:
     """Reads meshopt's JSON or a NeRF-style transforms.json, told apart by their keys ('views' or 'frames').
 
-    Raises InputError for a file that is missing, is no JSON, or has missing or impossible values: it names
-    the view, the key, what was found and what was expected.
+    Raises InputError for a file that is missing, is no JSON, has more than `max_views`, or has missing or impossible
+    values: it names the view, the key, what was found and what was expected.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
     except OSError as error:
         raise InputError(f"cameras file {path} cannot be read: {error.strerror} (--rig).") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(f"cameras file {path} is not valid JSON: {error} (--rig).") from error
     if isinstance(data, dict) and isinstance(data.get("frames"), list) and "views" not in data:
         read, items = _nerf_entry, data["frames"]
@@ -92,19 +96,23 @@ def read_cameras(path: Path) -> CameraFile:
         )
     if not items:
         raise InputError(f"cameras file {path} lists no views: expected at least one.")
+    if len(items) > max_views:
+        raise InputError(
+            f"cameras file {path} lists {len(items)} views, more than the limit of {max_views}; raise it with "
+            "--set views.max_views=N."
+        )
     default_up = "z" if read is _nerf_entry else "y"
     up = data.get("up", default_up)
     if up not in ("y", "z"):
-        raise InputError(f"cameras file {path}: 'up' is {up!r}, expected 'y' or 'z'.")
+        raise InputError(f"cameras file {path}: 'up' is {shown(up)}, expected 'y' or 'z'.")
     entries = []
     for i, item in enumerate(items):
         if not isinstance(item, dict):
-            raise InputError(f"cameras file {path}: view {i} is {item!r}, expected an object with keys.")
+            raise InputError(f"cameras file {path}: view {i} is {shown(item)}, expected an object with keys.")
         entries.append(read(EntryReader(path, i, item, data), up == "z"))
-    names = [entry.camera.name for entry in entries]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"cameras file {path}: two views are named {name!r}, expected different names.")
+    (name, count), *_ = Counter(entry.camera.name for entry in entries).most_common(1)
+    if count > 1:
+        raise InputError(f"cameras file {path}: two views are named {shown(name)}, expected different names.")
     return CameraFile(path, tuple(entries), *_encoding(path, data, items), _sheet(path, data, entries))
 
 
@@ -113,14 +121,18 @@ def _encoding(path: Path, data: dict[str, Any], items: list[dict[str, Any]]) -> 
     frames = {item["frame"] for item in items if isinstance(item.get("frame"), str)}
     if isinstance(data.get("normal_frame"), str):
         frames = {data["normal_frame"]}
+    if any(len(frame) > LONGEST for frame in frames):
+        raise InputError(
+            f"cameras file {path}: the frame of normals is {shown(max(frames, key=len))}, expected a name."
+        )
     if len(frames) > 1:
         raise InputError(
-            f"cameras file {path}: its views have different frames of normals ({', '.join(sorted(frames))}), "
+            f"cameras file {path}: its views have different frames of normals ({shown(', '.join(sorted(frames)))}), "
             "expected one."
         )
     axes = data.get("normal_axes")
-    if axes is not None and not isinstance(axes, str):
-        raise InputError(f"cameras file {path}: 'normal_axes' is {axes!r}, expected a name such as 'opengl'.")
+    if axes is not None and not (isinstance(axes, str) and len(axes) <= LONGEST):
+        raise InputError(f"cameras file {path}: 'normal_axes' is {shown(axes)}, expected a name such as 'opengl'.")
     try:
         return next((check_frame(frame) for frame in frames), None), None if axes is None else parse_axes(axes)
     except InputError as error:
@@ -134,11 +146,12 @@ def _sheet(path: Path, data: dict[str, Any], entries: list[CameraEntry]) -> tupl
         return None
     needed = (max(row for row, _ in tiles) + 1, max(column for _, column in tiles) + 1)
     stated = data.get("sheet", list(needed))
-    whole = isinstance(stated, list) and len(stated) == 2 and all(type(n) is int for n in stated)
+    whole = isinstance(stated, list) and len(stated) == 2
+    whole = whole and all(type(n) is int and n <= MAX_TILES + 1 for n in stated)
     if len(tiles) < len(entries) or not whole or stated[0] < needed[0] or stated[1] < needed[1]:
         raise InputError(
             f"cameras file {path}: its views are tiles up to row {needed[0] - 1}, column {needed[1] - 1}, of "
-            f"a sheet of {stated} (rows, columns): expected a 'tile' for every view, inside the 'sheet'."
+            f"a sheet of {shown(stated)} (rows, columns): expected a 'tile' for every view, inside the 'sheet'."
         )
     return stated[0], stated[1]
 
@@ -149,7 +162,7 @@ _LEAST = 1e-9
 def _own_entry(read: EntryReader, z_up: bool) -> CameraEntry:
     name = read.text("name") or f"{read.index:03d}"
     kind = read.item.get("type", read.common.get("type", "perspective" if read.has("fov") else "orthographic"))
-    if kind not in _PROJECTIONS:
+    if not isinstance(kind, str) or kind not in _PROJECTIONS:
         raise read.wrong("type", "'orthographic' or 'perspective'")
     projection = _PROJECTIONS[kind]
     if "camera_to_world" in read.item or "world_to_camera" in read.item:
@@ -184,11 +197,11 @@ def _orbit(read: EntryReader, name: str, projection: Projection) -> Camera:
 
 def _with_lens(read: EntryReader, camera: Camera, projection: Projection) -> CameraEntry:
     """The view's half extent (and centre) from 'half', 'fov' or pixel intrinsics."""
-    tile = read.pair("tile", 0) if "tile" in read.item else None
+    tile = read.pair("tile", 0, MAX_TILES) if "tile" in read.item else None
     cell = None if tile is None else (int(tile[0]), int(tile[1]))
     base = CameraEntry(camera, read.text("rgb"), read.text("normal") or read.text("normals"), tile=cell)
     if read.has("centre"):
-        base = replace(base, camera=replace(camera, centre=read.pair("centre", -math.inf)))
+        base = replace(base, camera=replace(camera, centre=read.pair("centre", -MOST)))
     if projection == "perspective" and read.has("fl_x"):
         return _with_pixels(read, base)
     if projection == "perspective" and read.has("fov"):
@@ -230,7 +243,7 @@ def _nerf_entry(read: EntryReader, z_up: bool) -> CameraEntry:
         raise read.wrong("transform_matrix", "the 4 x 4 camera-to-world matrix")
     pose = inverse(read.pose("transform_matrix"))
     camera = Camera(
-        Path(file_path.replace("\\", "/")).name,
+        Path(file_path.replace("\\", "/")).name or f"{read.index:03d}",
         pose @ inverse(Z_UP_TO_WORLD) if z_up else pose,
         "perspective",
     )

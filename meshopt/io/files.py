@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all.
+"""Files that are written whole or not at all, and files that are read whole, if they are files and not too large.
 
 New content goes to a hidden neighbour on the same disk, is flushed to it, and takes its name by a rename:
 whoever reads sees the old content or the new, and a full disk or a Ctrl-C leaves the old. Failures are
@@ -9,16 +9,47 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
+import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from meshopt.errors import InputError
 
+MAX_TEXT = 32 * 1024 * 1024  # bytes of a file of text that is read as a whole
+_LONE = re.compile(r"\\u[dD][89a-fA-F]")  # an escape that stands for half a character, if the other half is missing
 _MARK = ".meshopt-"  # how the hidden neighbours begin
+
+
+def read_bytes(path: Path, most: int = MAX_TEXT) -> bytes:
+    """The content of a regular file. Raises OSError, also for pipes and devices, and for more than `most` bytes."""
+    found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "It is a pipe or a device, not a file", str(path))
+    if found.st_size > most:
+        raise OSError(errno.EFBIG, f"It has {found.st_size} bytes, more than the limit of {most}", str(path))
+    return path.read_bytes()
+
+
+def read_json(path: Path, most: int = MAX_TEXT) -> Any:
+    """What a JSON file holds. Raises OSError as `read_bytes` does, ValueError for what is no JSON in UTF-8."""
+    text = read_bytes(path, most).decode("utf-8")
+    try:
+        tree = json.loads(text)
+        if _LONE.search(text):
+            json.dumps(tree, ensure_ascii=False).encode("utf-8")
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise ValueError("it holds halves of characters (lone surrogates)") from None
+    return tree
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -39,8 +70,10 @@ def staged_file(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         staged.chmod(0o666 & ~_umask())
         staged.replace(path)
-    except BaseException:
+    except BaseException as error:
         staged.unlink(missing_ok=True)
+        if isinstance(error, OSError):  # name what the user named, not the hidden neighbour
+            error.filename = str(path)
         raise
     _sync_folder(path.parent)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from meshopt.errors import InputError
 from meshopt.frames import Frame
 from meshopt.frames.encoding import frame_to_world, to_colours
 from meshopt.io.camera_files import CameraFile, encode_cameras
+from meshopt.io.files import read_json
 from meshopt.io.images import SUFFIXES, to_bytes
 from meshopt.io.png import encode_png
 from meshopt.rigs import Rig
@@ -180,7 +180,7 @@ def vector_image(
 def older_files(folder: Path) -> list[str]:
     """The files of a set of views that meshopt has written into the folder before, maybe of another rig."""
     try:
-        record = json.loads((folder / "cameras.json").read_text(encoding="utf-8"))
+        record = read_json(folder / "cameras.json")
         entries = record["views"] if str(record["written_by"]).startswith("meshopt") else []
         found = [f"{layer}/{entry[key]}" for entry in entries for layer, key in FILE_KEYS.items() if key in entry]
     except (OSError, ValueError, LookupError, TypeError):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from meshopt.cameras import Camera
 from meshopt.errors import InputError
-from meshopt.io.camera_files import CameraEntry, CameraFile, read_cameras
+from meshopt.io.camera_entries import shown
+from meshopt.io.camera_files import MAX_VIEWS, CameraEntry, CameraFile, read_cameras
 from meshopt.io.folders import ImageFile, Listing, NormalMaps, find_images
 from meshopt.io.images import SUFFIXES
 from meshopt.io.pairing import assign, short_keys
@@ -52,16 +53,21 @@ class Layout:
 
 
 def find_layout(
-    views: Path | None, normals: Path | None, rig: str, pictures: Pictures, expected: NormalMaps = "needed"
+    views: Path | None,
+    normals: Path | None,
+    rig: str,
+    pictures: Pictures,
+    expected: NormalMaps = "needed",
+    max_views: int = MAX_VIEWS,
 ) -> Layout:
     """Finds the files, the cameras, and which file belongs to which camera.
 
-    `rig` is a preset's name, 'auto', or a path to a cameras file; `expected` as in `find_images`. Raises
-    InputError where they do not fit together.
+    `rig` is a preset's name, 'auto', or a path to a cameras file of at most `max_views`; `expected` as in
+    `find_images`. Raises InputError where they do not fit together.
     """
     listing = find_images(views, normals, expected)
     path = _cameras_file(rig, listing)
-    file = None if path is None else read_cameras(path)
+    file = None if path is None else read_cameras(path, max_views)
     if file is not None and rig == "auto" and file.sheet is None and len(listing.views) == 1 < len(file.entries):
         file = None  # it describes single images, and this is a sheet
     if file is not None:
@@ -172,8 +178,8 @@ def _files_of(
         named = [_named(file, i, stated[i], files) for i in range(len(stated))]
         return named, f"as the cameras file names them{_left_over(item for item in files if item not in named)}"
     if any(stated):
-        name = file.entries[stated.index(None)].camera.name
-        raise InputError(f"cameras file {file.path}: view {name!r} names no {kind} file, although other views do.")
+        name = shown(file.entries[stated.index(None)].camera.name)
+        raise InputError(f"cameras file {file.path}: view {name} names no {kind} file, although other views do.")
     if kind == "normals" and listing.rgb and all(entry.rgb for entry in file.entries):
         colours = [_named(file, i, str(entry.rgb), listing.rgb) for i, entry in enumerate(file.entries)]
         keys = {item.path: key for item, key in zip(listing.rgb, short_keys(listing.rgb), strict=True)}
@@ -203,7 +209,7 @@ def _named(file: CameraFile, index: int, wanted: str, files: Sequence[ImageFile]
             if test(item.path):
                 return item
     raise InputError(
-        f"cameras file {file.path}: view {file.entries[index].camera.name!r} names the file {wanted!r}, "
+        f"cameras file {file.path}: view {shown(file.entries[index].camera.name)} names the file {shown(wanted)}, "
         f"which is not in {files[0].path.parent}."
     )
 

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from meshopt.errors import InputError
+from meshopt.io.files import read_json
 from meshopt.migrations import migrated, schema
 
 SCHEMA = schema("report")
+MAX_REPORT = 1 << 30  # bytes: one of many views is large
 DIGITS = 6  # significant ones of the curves
 _NUMBERS = re.compile(r"\[\n[-+.\deE,\snul]*\]")  # a list of numbers and nulls; texts hold no line breaks
 
@@ -35,10 +37,10 @@ def load_report(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     path = path / "report.json" if path.is_dir() else path
     try:
-        record = json.loads(path.read_bytes())
+        record = read_json(path, MAX_REPORT)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(f"{path}: is no JSON ({' '.join(str(error).split())}), expected a report") from None
     if not isinstance(record, dict) or "schema" not in record:
         raise InputError(f"{path}: has no key 'schema', expected a report such as report.json")

@@ -176,7 +176,7 @@ MIRROR = [[-1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
         ({"azimuth": float("nan")}, "'azimuth' is nan, expected a number"),
         ({"azimuth": 0, "elevation": 91}, "'elevation' is 91, expected a number from -90 to 90"),
         ({"azimuth": 0, "type": "fisheye"}, "'type' is fisheye, expected 'orthographic' or 'perspective'"),
-        ({"azimuth": 0, "half": -1}, "'half' is -1, expected a number of at least"),
+        ({"azimuth": 0, "half": -1}, "'half' is -1, expected a number from 1e-09 to"),
         ({"azimuth": 0, "half": [1]}, r"'half' is \[1\], expected two numbers"),
         ({"azimuth": 0, "type": "persp"}, "'distance' is missing"),
         (
