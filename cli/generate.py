@@ -127,7 +127,7 @@ def views_of(
     larger = UpscaleOptions(wanted.upscale, wanted.upscaler)
     options = GenerateOptions(
         config.seed, wanted.steps, wanted.guidance, wanted.fill, wanted.matting, config.views.matting_model, larger,
-        _runtime(config), wanted.prompt,
+        _runtime(config), wanted.prompt, config.views.max_pixels,
     )  # fmt: skip
     check_input(chosen, image, options)
     place = str(Path(output) / "views")

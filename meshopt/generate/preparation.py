@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +14,20 @@ from PIL import Image as Pillow
 from meshopt import matting
 from meshopt.cutout import mask_from_rembg
 from meshopt.errors import InputError
-from meshopt.io.images import COLOUR_SUFFIXES, Picture, read_image, to_bytes
+from meshopt.io.images import (
+    COLOUR_SUFFIXES,
+    MAX_PIXELS,
+    Picture,
+    read_image,
+    resample,
+    resample_weighted,
+    to_bytes,
+)
 
 MATTINGS = ("auto", "alpha", "background", "rembg", "none")
 SEEN = 0.05  # coverage from which on a pixel counts as the object's
+LARGEST = 4096  # pixels of a picture's side: a larger one is reduced
+REACH = 3  # new pixels that Lanczos' filter looks at to each side
 LEAST = 8  # pixels of the object's longer side
 EMPTY, FULL = 1e-4, 0.999  # shares of the picture at which a mask is no mask
 SMALL = 0.5  # of the wanted size: a smaller object is called small
@@ -61,17 +71,18 @@ def check_matting(how: str) -> None:
         raise InputError(f"--matting {how!r} is unknown: expected one of {', '.join(MATTINGS)}.")
 
 
-def cut_out(path: Path, how: str = "auto", model: str | None = None) -> Cutout:
+def cut_out(path: Path, how: str = "auto", model: str | None = None, max_pixels: int = MAX_PIXELS) -> Cutout:
     """The object in a picture file.
 
     `how`: 'alpha', 'background' (a solid one), 'rembg' with `model` (a name or an ONNX file), 'none' (all of the
-    picture), or 'auto': the first of alpha, rembg where there is a `model`, and background that there is. Raises
-    InputError where the picture cannot be read or nothing is found.
+    picture), or 'auto': the first of alpha, rembg where there is a `model`, and background that there is. A picture of
+    more than 4096 pixels a side is reduced. Raises InputError where it cannot be read, has more than `max_pixels`, or
+    nothing is found.
     """
     check_matting(how)
     if path.is_file() and path.suffix.lower() not in COLOUR_SUFFIXES:
         raise InputError(f"{path} is no picture: expected one of {', '.join(COLOUR_SUFFIXES)}.")
-    picture = read_image(path)
+    picture = _reduced(read_image(path, max_pixels))
     alpha, source = _mask(picture, how, model, path)
     share = float((alpha > 0.5).mean())
     if how != "none" and not EMPTY < share < FULL:
@@ -82,6 +93,19 @@ def cut_out(path: Path, how: str = "auto", model: str | None = None) -> Cutout:
     if picture.alpha is None and how != "none" and around.share >= matting.BORDER_SHARE:
         rgb = matting.unmix(rgb, alpha, around.colour)
     return Cutout(rgb, alpha, source, _notes(alpha) if how != "none" else ())
+
+
+def _reduced(picture: Picture) -> Picture:
+    """By area averages, the colours counting by alpha, to sides of at most LARGEST."""
+    rows, columns = picture.shape
+    ratio = LARGEST / max(rows, columns)
+    if ratio >= 1:
+        return picture
+    height, width = max(1, round(rows * ratio)), max(1, round(columns * ratio))
+    if picture.alpha is None:
+        return replace(picture, pixels=resample(picture.pixels, height, width))
+    pixels = resample_weighted(picture.pixels, picture.alpha, height, width)
+    return replace(picture, pixels=pixels, alpha=np.clip(resample(picture.alpha, height, width), 0, 1))
 
 
 def _mask(picture: Picture, how: str, model: str | None, path: Path) -> tuple[np.ndarray, str]:
@@ -123,10 +147,12 @@ def frame(cutout: Cutout, framing: Framing) -> Framed:
     if longer < LEAST:
         raise InputError(f"the object is {longer} pixels large, expected {LEAST} at least; check --matting.")
     side = longer / framing.fill  # of the square, in the picture's pixels
-    margin = math.ceil(side) + 2
-    premultiplied = np.dstack([cutout.rgb * cutout.alpha[..., None], cutout.alpha])[top:bottom, left:right]
-    padded = np.pad(premultiplied, ((margin, margin), (margin, margin), (0, 0)))
-    window = [margin + (n - side) / 2 for n in (right - left, bottom - top)]
+    reach = math.ceil(REACH * max(1.0, side / framing.size)) + 1
+    down, across = (max(0, math.ceil((side - n) / 2)) + reach for n in (bottom - top, right - left))
+    alpha = cutout.alpha[top:bottom, left:right]
+    premultiplied = np.dstack([cutout.rgb[top:bottom, left:right] * alpha[..., None], alpha])
+    padded = np.pad(premultiplied, ((down, down), (across, across), (0, 0)))
+    window = [margin + (n - side) / 2 for margin, n in ((across, right - left), (down, bottom - top))]
     square = _resampled(padded, (window[0], window[1], window[0] + side, window[1] + side), framing.size)
     alpha = np.clip(square[..., 3], 0, 1)
     pure = np.clip(square[..., :3] / np.maximum(square[..., 3:], 1e-3), 0, 1)  # the filter overshoots at edges

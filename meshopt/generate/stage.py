@@ -17,6 +17,7 @@ from meshopt.generate.runtime import RuntimeOptions, memory_advice, start
 from meshopt.generate.upscaling import UpscaleOptions, upscale
 from meshopt.generate.weights import Places, Weights, check_places, locate, obtain
 from meshopt.generate.writing import WrittenViews, check_output, write_views
+from meshopt.io.images import MAX_PIXELS
 
 STEPS = (1, 1000)
 GUIDANCE = (0.0, 100.0)
@@ -28,8 +29,8 @@ class GenerateOptions:
     """How views are generated; None: as the model's authors do.
 
     `steps` of denoising; `guidance`: how strongly the picture guides them; `fill`: the share of the model's picture
-    that the object's longer side takes; `matting` and `matting_model` as for `preparation.cut_out`; `prompt`: a text,
-    for models that read one. Raises InputError.
+    that the object's longer side takes; `matting`, `matting_model` and `max_pixels` as for `preparation.cut_out`;
+    `prompt`: a text, for models that read one. Raises InputError.
     """
 
     seed: int = 0
@@ -41,6 +42,7 @@ class GenerateOptions:
     upscale: UpscaleOptions = field(default_factory=UpscaleOptions)
     runtime: RuntimeOptions = field(default_factory=RuntimeOptions)
     prompt: str = ""
+    max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
         check_matting(self.matting)
@@ -90,7 +92,7 @@ def prepare(model: ViewModel, image: str | Path, options: GenerateOptions) -> tu
     """The picture as the model expects it, and where its mask is from."""
     assert model.framing is not None
     framing = model.framing if options.fill is None else replace(model.framing, fill=options.fill)
-    cutout = cut_out(Path(image).expanduser(), options.matting, options.matting_model)
+    cutout = cut_out(Path(image).expanduser(), options.matting, options.matting_model, options.max_pixels)
     if options.matting == "none" and options.fill is None:
         framing = replace(framing, fill=1.0)  # the picture is framed already
     return frame(cutout, framing), cutout.source

@@ -12,12 +12,15 @@ from jaxtyping import UInt8
 from PIL import Image as Pillow
 
 from meshopt.errors import InputError
-from meshopt.io.images import MAX_PIXELS, reading
+from meshopt.io.images import reading
+
+MAX_PIXELS = 64 * 1024 * 1024  # 8192 x 8192
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "DIB", "TGA", "TIFF", "GIF", "DDS", "PPM")  # Pillow's names
 
 
 @dataclass(frozen=True, eq=False)
 class EncodedImage:
-    """An image file of any kind that Pillow reads: `read` gives its bytes, `label` names it in messages.
+    """An image file of a kind in `FORMATS`: `read` gives its bytes, `label` names it in messages.
 
     Whatever goes wrong is an InputError.
     """
@@ -36,7 +39,7 @@ class EncodedImage:
 
     def size(self) -> tuple[int, int]:
         """Rows and columns, without decoding. Raises InputError where they are more than can be decoded safely."""
-        with reading(self.label), Pillow.open(io.BytesIO(self._data)) as image:
+        with reading(self.label), Pillow.open(io.BytesIO(self._data), formats=FORMATS) as image:
             width, height = image.size
         if width * height > MAX_PIXELS:
             raise InputError(
@@ -50,7 +53,7 @@ class EncodedImage:
         Transparency is not applied. Colour profiles and the orientation that a camera notes are left out, as in glTF.
         """
         self.size()
-        with reading(self.label), Pillow.open(io.BytesIO(self._data)) as file:
+        with reading(self.label), Pillow.open(io.BytesIO(self._data), formats=FORMATS) as file:
             file.draft("RGB", (width, height))  # a JPEG at a half, a quarter or an eighth where that is enough
             file.load()
             image: Pillow.Image = file

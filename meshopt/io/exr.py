@@ -19,6 +19,8 @@ from meshopt.errors import InputError
 _TYPES: dict[int, np.dtype] = {0: np.dtype("<u4"), 1: np.dtype("<f2"), 2: np.dtype("<f4")}
 _LINES = {0: 1, 1: 1, 2: 1, 3: 16}  # compression code: none, RLE, ZIPS, ZIP -> scan lines in a block
 _CODES = ("none", "RLE", "ZIPS", "ZIP", "PIZ", "PXR24", "B44", "B44A", "DWAA", "DWAB")
+MAX_SIDE = 65_536  # pixels
+MAX_CHANNELS = 64
 _MENDING = "save it with ZIP compression, as NPY, or as a 16-bit PNG."
 
 
@@ -44,15 +46,15 @@ def read_exr(path: Path, max_pixels: int) -> Float[np.ndarray, "H W C"]:
         x0, y0, x1, y1 = header.display
         for window in (header.display, header.window):
             width, height = window[2] - window[0] + 1, window[3] - window[1] + 1
-            if width < 1 or height < 1 or width * height > max_pixels:
+            if min(width, height) < 1 or max(width, height) > MAX_SIDE or width * height > max_pixels:
                 raise InputError(
                     f"{path} is {width} x {height} pixels: expected at least one and at most "
-                    f"{max_pixels / 1e6:.0f} million."
+                    f"{max_pixels / 1e6:.0f} million, on sides of at most {MAX_SIDE}."
                 )
         names = _wanted(path, [name for name, _ in header.channels])
         image = np.zeros((y1 - y0 + 1, x1 - x0 + 1, len(names)), np.float32)
         _read_blocks(data, header, names, image)
-    except (struct.error, zlib.error, IndexError, ValueError) as error:
+    except (struct.error, zlib.error, IndexError, ValueError, OverflowError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is damaged or truncated: {error}.") from error
@@ -96,15 +98,17 @@ def _text(data: bytes, at: int) -> tuple[str, int]:
 
 
 def _channels(path: Path, data: bytes) -> list[tuple[str, np.dtype]]:
-    channels = []
+    channels: list[tuple[str, np.dtype]] = []
     at = 0
-    while data[at]:
+    while data[at] and len(channels) <= MAX_CHANNELS:
         name, at = _text(data, at)
         kind, _, step_x, step_y = struct.unpack_from("<iIii", data, at)
         if (step_x, step_y) != (1, 1) or kind not in _TYPES:
             raise InputError(f"{path} has a subsampled or unknown channel {name!r}: expected full float channels.")
         channels.append((name, _TYPES[kind]))
         at += 16
+    if len(channels) > MAX_CHANNELS:
+        raise InputError(f"{path} has more than {MAX_CHANNELS} channels: expected R, G, B and A alone.")
     return channels
 
 
@@ -148,10 +152,10 @@ def _unpack(block: bytes, compression: int, size: int) -> bytes:
     if compression == 0 or len(block) >= size:  # a block that would not shrink is stored as it is
         raw = block
     else:
-        packed = _run_lengths(block) if compression == 1 else zlib.decompressobj().decompress(block, size)
-        steps = np.frombuffer(packed, np.uint8).astype(np.int64)
-        steps[1:] -= 128
-        values = np.cumsum(steps).astype(np.uint8)
+        packed = _run_lengths(block, size) if compression == 1 else zlib.decompressobj().decompress(block, size)
+        steps = np.frombuffer(packed, np.uint8).copy()
+        steps[1:] -= np.uint8(128)  # modulo 256, as the sums are
+        values = np.cumsum(steps, dtype=np.uint8)
         half = (len(values) + 1) // 2
         mixed = np.empty_like(values)
         mixed[0::2], mixed[1::2] = values[:half], values[half:]
@@ -161,10 +165,11 @@ def _unpack(block: bytes, compression: int, size: int) -> bytes:
     return raw
 
 
-def _run_lengths(block: bytes) -> bytes:
+def _run_lengths(block: bytes, size: int) -> bytes:
+    """Unpacks until there are more than `size` bytes."""
     out = bytearray()
     at = 0
-    while at < len(block):
+    while at < len(block) and len(out) <= size:
         count = block[at] - 256 if block[at] > 127 else block[at]
         if count < 0:
             out += block[at + 1 : at + 1 - count]

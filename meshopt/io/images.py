@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +24,9 @@ from meshopt.io.exr import read_exr
 COLOUR_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 FLOAT_SUFFIXES = (".exr", ".npy")
 SUFFIXES = COLOUR_SUFFIXES + FLOAT_SUFFIXES
-MAX_PIXELS = 64 * 1024 * 1024  # 8192 x 8192
+MAX_PIXELS = 32 * 1024 * 1024  # 8192 x 4096: reading takes up to 1.2 GB
+MAX_SIDE = 65_536  # pixels
+PILLOWS = ("PNG", "JPEG", "WEBP", "BMP", "DIB")  # Pillow's names of the formats: others can be told by content
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,16 @@ def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     if suffix in FLOAT_SUFFIXES or not path.is_file() or path.stat().st_size == 0:
         height, width = read_image(path, max_pixels).shape
         return width, height
-    with reading(path), Pillow.open(path) as image:
+    with reading(path), Pillow.open(path, formats=PILLOWS) as image:
         check_size(path, *image.size, max_pixels)
         turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
         return image.size[::-1] if turned else image.size
 
 
 def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
-    """Raises InputError where an image of this size would be larger than `max_pixels`."""
+    """Raises InputError where an image of this size would be larger than `max_pixels`, or longer than `MAX_SIDE`."""
+    if max(width, height) > MAX_SIDE:
+        raise InputError(f"{path} is {width} x {height} pixels: expected sides of at most {MAX_SIDE}.")
     if width * height > max_pixels:
         raise InputError(
             f"{path} is {width} x {height} pixels, more than the limit of {max_pixels / 1e6:.0f} million; "
@@ -106,22 +109,33 @@ def reading(path: Path | str) -> Iterator[None]:
         count = re.search(r"\d+", str(error))
         found = f"has {int(count[0]) / 1e6:.0f} million pixels" if count else "is huge"
         raise InputError(f"{path} {found}, far more than can be decoded safely: reduce it.") from error
-    except (OSError, SyntaxError, ValueError, struct.error, EOFError) as error:
+    except MemoryError:
+        raise InputError(f"{path} needs more memory than there is: expected a smaller image.") from None
+    except Exception as error:  # decoders let anything through, from IndexError to zlib.error
         if isinstance(error, OSError) and error.errno is not None:
             raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-        raise InputError(f"{path} is damaged or truncated: {error}.") from error
+        words = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+        raise InputError(f"{path} is damaged or truncated: {words}.") from error
 
 
 def _read_integer(path: Path, max_pixels: int) -> Picture:
-    with reading(path), Pillow.open(path) as image:
+    with reading(path), Pillow.open(path, formats=PILLOWS) as image:
         check_size(path, *image.size, max_pixels)
         image.load()
         if _png_depth(path) == 16:  # Pillow has checked the file, but would keep 8 bits of it
             return _read_16_bit(path)
         upright = ImageOps.exif_transpose(image)
         transparent = "A" in upright.getbands() or "transparency" in upright.info
-        values = np.asarray(upright.convert("RGBA" if transparent else "RGB"), np.float32) / 255
-    return Picture(*_split_alpha(values))
+        stored = np.asarray(upright.convert("RGBA" if transparent else "RGB"))
+        pixels, alpha = _fractions(stored[..., :3]), _fractions(stored[..., 3]) if transparent else None
+    return Picture(pixels, None if alpha is None or bool((alpha == 1).all()) else alpha)
+
+
+def _fractions(values: UInt8[np.ndarray, "*S"]) -> Float[np.ndarray, "*S"]:
+    """8 bits as [0, 1], in no more memory than the result takes."""
+    found = values.astype(np.float32, order="C")
+    found /= 255
+    return found
 
 
 def _png_depth(path: Path) -> int:
@@ -131,7 +145,10 @@ def _png_depth(path: Path) -> int:
 
 
 def _read_16_bit(path: Path) -> Picture:
-    values = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    try:
+        values = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        values = None
     if values is None:
         raise InputError(f"{path} is damaged: it says it is a 16-bit PNG but cannot be decoded.")
     values = values.astype(np.float32) / np.iinfo(values.dtype).max
@@ -144,11 +161,10 @@ def _read_16_bit(path: Path) -> Picture:
 
 def _read_npy(path: Path, max_pixels: int) -> np.ndarray:
     try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(
-            f"{path} cannot be read as a NumPy array without pickled objects: {str(error).rstrip('.')}."
-        ) from error
+        values = np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:  # the header is Python's syntax: anything from TokenError to OverflowError
+        words = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+        raise InputError(f"{path} cannot be read as a NumPy array without pickled objects: {words}.") from error
     if values.ndim == 3 and values.shape[0] in (3, 4) and values.shape[2] not in (3, 4):
         values = np.moveaxis(values, 0, 2)
     if values.ndim != 3 or values.shape[2] not in (3, 4) or 0 in values.shape:
@@ -164,13 +180,15 @@ def _from_array(path: Path, values: np.ndarray) -> Picture:
     depth = 8 * values.dtype.itemsize
     if encoded:
         values = values.astype(np.float32) / np.iinfo(values.dtype).max
+    with np.errstate(over="ignore"):  # a double that is too large becomes infinite
+        values = values.astype(np.float32)
     wrong = int(np.count_nonzero(~np.isfinite(values).all(axis=2)))
     if wrong:
         raise InputError(
             f"{path} holds NaN or infinity in {wrong} of {values.shape[0] * values.shape[1]} pixels: "
             "expected finite numbers (write zero vectors in the background)."
         )
-    return Picture(*_split_alpha(values.astype(np.float32)), encoded=encoded, depth=depth)
+    return Picture(*_split_alpha(values), encoded=encoded, depth=depth)
 
 
 def _split_alpha(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
+from meshopt.errors import InputError
 from meshopt.io.images import Picture, image_size, read_image
 
 KEPT = 2  # decoded files kept: the tiles of a colour sheet and of a normal sheet are read in turn
@@ -44,10 +45,16 @@ class Pictures:
         self._kept: OrderedDict[Path, Picture] = OrderedDict()
 
     def size(self, tile: Tile) -> tuple[int, int]:
-        """Rows and columns of a tile, without decoding it."""
+        """Rows and columns of a tile, without decoding it. Raises InputError where a sheet has no pixels for it."""
         width, height = image_size(tile.path, self._max_pixels)
         rows, columns = tile.box(height, width)
-        return rows.stop - rows.start, columns.stop - columns.start
+        size = rows.stop - rows.start, columns.stop - columns.start
+        if 0 in size:
+            raise InputError(
+                f"{tile.path} is {width} x {height} pixels, too few for {tile.grid[1]} x {tile.grid[0]} tiles; "
+                "expected a larger sheet, or a folder with an image for each view."
+            )
+        return size
 
     def read(self, tile: Tile) -> Picture:
         """A tile's pixels."""

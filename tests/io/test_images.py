@@ -156,7 +156,7 @@ def test_what_the_system_says_is_passed_on(tmp_path: Path, monkeypatch: pytest.M
     path = tmp_path / "a.png"
     Image.new("RGB", (4, 4)).save(path)
 
-    def denied(*_: object) -> None:
+    def denied(*_: object, **__: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr("meshopt.io.images.Pillow.open", denied)
