@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .commands import OWN, argument, command, option
-from .options import READING, config_options, input_options, loudness_options, read_views, reading_options, settings
+from .options import (
+    READING,
+    config_options,
+    input_options,
+    loudness_options,
+    mesh_limits,
+    read_views,
+    reading_options,
+    settings,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -103,8 +112,8 @@ def _load(
     """What was named; the mesh with its texture where there are pictures to compare it with."""
     from meshopt.io.meshes import load_mesh
 
-    given = load_mesh(Path(mesh).expanduser(), textures=views is not None)
-    true = None if truth is None else load_mesh(Path(truth).expanduser())
+    given = load_mesh(Path(mesh).expanduser(), views is not None, mesh_limits(config))
+    true = None if truth is None else load_mesh(Path(truth).expanduser(), limits=mesh_limits(config))
     if views is None and normals is None:
         return given, true, None
     return given, true, read_views(views, normals, config, "optional")

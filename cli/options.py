@@ -12,6 +12,7 @@ from .commands import option
 if TYPE_CHECKING:
     from meshopt.config import Config
     from meshopt.io.folders import NormalMaps
+    from meshopt.io.limits import MeshLimits
     from meshopt.settings import Override
     from meshopt.views import ViewSet
 
@@ -163,6 +164,13 @@ def read_views(views: str | None, normals: str | None, config: Config, normal_ma
 
     options = LoadOptions(**config.views.model_dump(exclude={"rig"}))
     return load_views(views, normals, config.views.rig, options=options, normal_maps=normal_maps)
+
+
+def mesh_limits(config: Config) -> MeshLimits:
+    """How large mesh files may be."""
+    from meshopt.io.limits import MeshLimits
+
+    return MeshLimits(**config.meshes.model_dump())
 
 
 def exit_code(report: Mapping[str, Any], config: Config) -> int:

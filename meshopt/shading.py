@@ -11,6 +11,8 @@ from torch.nn.functional import normalize
 from meshopt.mesh import Mesh, Shading, vertex_normals
 
 CREASE = 50.0  # degrees between faces: a sharper edge is a crease of meshes whose file says nothing of normals
+WIDEST = 1000  # corners at a vertex: where there are more it has no creases, for all pairs of them are compared
+PAIRS = 100  # ... and so often as the mesh has corners, at most
 ALIKE = 1e-5  # difference of unit normals below which they are, as a rule, one
 
 
@@ -43,14 +45,23 @@ def creased(vertices: Float[Tensor, "N 3"], faces: Int[Tensor, "F 3"], degrees: 
     order = np.argsort(vertex, kind="stable")
     _, first, count = np.unique(vertex[order], return_index=True, return_counts=True)
     total = np.zeros_like(normal)
-    for k in range(int(count.max(initial=0))):  # the k-th corner of every vertex is added to all corners there
-        here = np.flatnonzero(count > k)
+    widest = _widest(count)
+    for k in range(min(widest, int(count.max(initial=0)))):  # the k-th corner of every vertex is added to all there
+        here = np.flatnonzero((count > k) & (count <= widest))
         giver = np.repeat(order[first[here] + k], count[here])
         within = np.arange(len(giver)) - np.repeat(np.cumsum(count[here]) - count[here], count[here])
         taker = order[np.repeat(first[here], count[here]) + within]
         near = (normal[giver] * normal[taker]).sum(1) >= np.cos(np.radians(degrees))
         total[taker[near]] += weight[giver[near], None] * normal[giver[near]]
     return corner_shading(vertices, faces, torch.from_numpy(total).reshape(-1, 3, 3))
+
+
+def _widest(count: Int[np.ndarray, " N"]) -> int:
+    """The most corners that a vertex may have to get creases, so that few enough pairs are compared."""
+    widest, most = WIDEST, PAIRS * max(int(count.sum()), 1 << 19)
+    while widest > 1 and (count[count <= widest].astype(np.float64) ** 2).sum() > most:
+        widest //= 2
+    return widest
 
 
 def corner_shading(

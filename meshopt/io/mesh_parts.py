@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from jaxtyping import Float, Int
 
 from meshopt.colorspace import linear_to_srgb
 from meshopt.errors import InputError
+from meshopt.io.gltf_checks import check_gltf
 from meshopt.io.gltf_files import GltfFile, open_gltf
+from meshopt.io.limits import LIMITS, MAX_PARTS, MeshLimits
 from meshopt.io.materials import PLAIN, Material
 from meshopt.io.mtl import PLAIN_MTL, MtlMaterial, read_materials
 
@@ -39,21 +42,28 @@ class Part:
 Paint = tuple[Float[np.ndarray, "N 3"] | None, Material, Float[np.ndarray, "N 2"] | None]  # as the fields of a Part
 
 
-def read_parts(path: Path, materials: bool = False) -> list[Part]:
+def read_parts(path: Path, materials: bool = False, limits: MeshLimits = LIMITS) -> list[Part]:
     """Every mesh in the file that has faces; with `materials`, what glTF and OBJ say of them, too.
 
-    Images are not read: a Material does that when it is asked to.
+    Images are not read: a Material does that when it is asked to. Raises InputError where the file cannot be read, is
+    beyond the limits, or refers to files outside its folder.
     """
     import trimesh
 
-    suffix, folder = path.suffix.lower(), _Folder(path)
+    suffix, folder = path.suffix.lower(), _Folder(path, limits)
     options = {} if suffix in (".stl", ".off") else {"skip_materials": True}
+    limits.check_bytes(path, path.stat().st_size)
     try:
         gltf = open_gltf(path, folder.get) if suffix in (".glb", ".gltf") else None
+        if gltf is not None:
+            check_gltf(path, gltf.tree, limits)
+        elif suffix == ".obj":
+            _check_obj(path)
         library = _library(path, folder) if materials and suffix == ".obj" else {}
         if library:
-            folder, options = _Names(path, list(library)), {}
-        scene = trimesh.load_scene(path, process=False, resolver=folder, **options)
+            folder, options = _Names(path, list(library), limits), {}
+        content = io.BytesIO(path.read_bytes())  # trimesh takes no names that are not UTF-8
+        scene = trimesh.load_scene(content, file_type=suffix[1:], process=False, resolver=folder, **options)
         normals = {id_: _given_normals(mesh) for id_, mesh in scene.geometry.items()}
         placed = [(*_placed(scene, node, normals), scene.graph[node][1]) for node in scene.graph.nodes_geometry]
         placed = [item for item in placed if isinstance(item[0], trimesh.Trimesh) and len(item[0].faces)]
@@ -65,6 +75,7 @@ def read_parts(path: Path, materials: bool = False) -> list[Part]:
     except Exception as error:  # trimesh lets anything through, from KeyError to struct.error
         words = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: cannot be read as a mesh ({type(error).__name__}: {words})") from None
+    limits.check_faces(path, sum(len(mesh.faces) for mesh, _, _ in placed))
     return [
         Part(np.asarray(mesh.vertices), np.asarray(mesh.faces, np.int64), colors, up, material, uv)
         for (mesh, up, _), (colors, material, uv) in zip(placed, paints, strict=True)
@@ -139,11 +150,23 @@ def _placed(
     return mesh, up @ cofactors.T * np.sign(np.linalg.det(linear))
 
 
-class _Folder:
-    """Where trimesh gets the files that a mesh file refers to: from the mesh's folder and those below."""
+def _check_obj(path: Path) -> None:
+    """Raises InputError for more materials than can be parts."""
+    count = len(set(re.findall(rb"usemtl [^\n]*", path.read_bytes())))
+    if count > MAX_PARTS:
+        raise InputError(f"{path}: uses {count} materials, expected at most {MAX_PARTS}")
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+
+class _Folder:
+    """Where trimesh gets the files that a mesh file refers to: from the mesh's folder and those below.
+
+    A link counts as where it leads, which may also be below the folder that the mesh's own link leads to.
+    """
+
+    def __init__(self, path: Path, limits: MeshLimits) -> None:
+        self.path, self.limits = path, limits
+        self.inside = {folder.parent.resolve() for folder in (path, path.resolve())}
+        self.kept: dict[Path, bytes] = {}
 
     def get(self, name: str) -> bytes:
         for candidate in (name, unquote(name)):
@@ -152,17 +175,26 @@ class _Folder:
                 raise InputError(f"{self.path}: refers to {name[:80]!r}, expected a file in its own folder")
             file = self.path.parent.joinpath(*steps)
             if file.is_file():
-                return file.read_bytes()
+                return self._read(name, file.resolve())
         raise InputError(f"{self.path}: refers to {name[:80]!r}, which is not in its folder, expected it there")
 
     __getitem__ = get
+
+    def _read(self, name: str, file: Path) -> bytes:
+        if not any(file.is_relative_to(folder) for folder in self.inside):
+            raise InputError(f"{self.path}: refers to {name[:80]!r}, a link that leads out of its folder")
+        if file not in self.kept:
+            so_far = sum(map(len, self.kept.values()))
+            self.limits.check_bytes(self.path, so_far + file.stat().st_size, "the files that it refers to have")
+            self.kept[file] = file.read_bytes()
+        return self.kept[file]
 
 
 class _Names(_Folder):
     """In place of an OBJ's materials their names alone, by which trimesh then sorts the faces."""
 
-    def __init__(self, path: Path, names: list[str]) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path, names: list[str], limits: MeshLimits) -> None:
+        super().__init__(path, limits)
         self.names = names
 
     def get(self, name: str) -> bytes:

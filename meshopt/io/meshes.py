@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Float32, Int
 from meshopt.errors import InputError, MeshoptWarning
 from meshopt.io.files import write_files
 from meshopt.io.gltf import encode_glb, encode_gltf
+from meshopt.io.limits import LIMITS, MeshLimits
 from meshopt.io.mesh_arrays import MeshArrays, mesh_arrays
 from meshopt.io.mesh_parts import READABLE, Part, read_parts
 from meshopt.io.obj import encode_obj
@@ -82,7 +83,7 @@ def file_names(kind: str, stem: str = "mesh") -> tuple[str, ...]:
     return (f"{stem}.{kind}", *others.get(kind, ()))
 
 
-def load_mesh(path: str | Path, textures: bool = False) -> Mesh:
+def load_mesh(path: str | Path, textures: bool = False, limits: MeshLimits = LIMITS) -> Mesh:
     """The triangles of a mesh file, in the file's units, float32, vertices at equal positions made one.
 
     A scene's parts are put together where its transforms place them. The file's normals are kept; without any,
@@ -90,15 +91,15 @@ def load_mesh(path: str | Path, textures: bool = False) -> Mesh:
 
     With `textures`, the colours of glTF's and OBJ's materials are read: the images of all of them become one
     (`meshopt.io.texture_sheets`), and what had to be changed for that is a MeshoptWarning. Without, no image is looked
-    at. Raises InputError where the file cannot be read, has no faces, or refers to files outside its folder, and with
-    `textures` where an image is missing or broken.
+    at. Raises InputError where the file cannot be read, has no faces, is beyond the limits, or refers to files outside
+    its folder, and with `textures` where an image is missing or broken.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file, expected a mesh ({', '.join(READABLE)})")
     if path.suffix.lower() not in READABLE:
         raise InputError(f"{path}: cannot read '{path.suffix}' files, expected a mesh ({', '.join(READABLE)})")
-    parts = read_parts(path, materials=textures)
+    parts = read_parts(path, textures, limits)
     if not parts:
         raise InputError(f"{path}: has no faces, expected a triangle mesh")
     starts = np.cumsum([0, *(len(part.vertices) for part in parts[:-1])])

@@ -69,8 +69,9 @@ def read_materials(path: Path, fetch: Callable[[str], bytes]) -> dict[str, MtlMa
 
 def _statements(text: bytes, key: bytes) -> list[str]:
     """What stands behind a key word at the beginnings of lines, each once."""
-    found = re.findall(rb"^[ \t]*" + key + rb"[ \t]+(.+?)[ \t\r]*$", text, re.MULTILINE)
-    return [name.decode("utf-8", "replace") for name in dict.fromkeys(found)]
+    lines = re.findall(rb"^[ \t]*" + key + rb"[ \t](.*)$", text, re.MULTILINE)
+    names = dict.fromkeys(line.strip(b" \t\r") for line in lines)
+    return [name.decode("utf-8", "replace") for name in names if name]
 
 
 def _image(path: Path, name: str, fetch: Callable[[str], bytes]) -> EncodedImage:
