@@ -126,7 +126,12 @@ class CheckpointFile:
     def save(self, checkpoint: Checkpoint) -> None:
         """Keeps this one, in place of the last. Raises OSError."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        checkpoint.save(self.path)
+        try:
+            checkpoint.save(self.path)
+        except OSError:
+            with contextlib.suppress(OSError):  # it holds something
+                self.path.parent.rmdir()
+            raise
 
     def load(self) -> Checkpoint | None:
         """The one that was kept, if any. Raises InputError where it cannot be read."""
@@ -142,6 +147,8 @@ class CheckpointFile:
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
     """Reads what `Checkpoint.save` wrote, onto the CPU. Raises InputError where the file is anything else."""
+    if Path(path).exists() and not (Path(path).is_file() or Path(path).is_dir()):
+        raise InputError(f"{path}: is a pipe or a device, expected a checkpoint of meshopt")
     try:
         return _read(Path(path))
     except OSError as error:
@@ -175,9 +182,22 @@ def _read(path: Path) -> Checkpoint:
         raise ValueError("its digest is that of other contents")
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     record = Record.model_validate(json.loads(metadata["record"]))
+    _check_record(record)
     mesh, detail = _mesh(tensors, "mesh"), _mesh(tensors, "detail") if "detail.faces" in tensors else None
     surface = _surface(tensors, arrays) if "surface.faces" in tensors else None
     return Checkpoint(metadata["fingerprint"], record, mesh, detail, surface)
+
+
+def _check_record(record: Record) -> None:
+    """Raises ValueError for values that no run notes."""
+    if not all(isinstance(stage.get("name"), str) for stage in record.stages):
+        raise ValueError("a stage of its record has no name")
+    turns = [np.array(matrix) for _, matrix in record.turned]
+    if any(turn.shape != (3, 3) or not np.isfinite(turn).all() for turn in turns):
+        raise ValueError("a turn in its record is no 3 x 3 matrix")
+    curves = {} if record.under_way is None else record.under_way.curves
+    if curves and ("normal" not in curves or len({len(values) for values in curves.values()}) > 1):
+        raise ValueError("the curves of its record are not those of one stage")
 
 
 def _digest(arrays: Mapping[str, np.ndarray], *texts: str) -> str:
@@ -206,6 +226,15 @@ def _mesh_tensors(mesh: Mesh) -> dict[str, Tensor]:
 def _mesh(tensors: Mapping[str, Tensor], prefix: str) -> Mesh:
     mesh = Mesh(tensors[f"{prefix}.vertices"], tensors[f"{prefix}.faces"], tensors.get(f"{prefix}.colors"))
     count = len(mesh.vertices)
+    points, faces = mesh.vertices, mesh.faces
+    if points.dtype != torch.float32 or points.shape[1:] != (3,) or faces.shape[1:] != (3,) or faces.ndim != 2:
+        raise ValueError(f"{prefix} has arrays of {tuple(points.shape)} and {tuple(faces.shape)}, expected [N, 3]")
+    if faces.dtype not in (torch.int32, torch.int64):
+        raise ValueError(f"{prefix} has faces of {faces.dtype}")
+    if mesh.colors is not None and mesh.colors.shape != points.shape:
+        raise ValueError(f"{prefix} has not as many colours as vertices")
+    if not all(bool(torch.isfinite(values).all()) for values in (points, mesh.colors) if values is not None):
+        raise ValueError(f"{prefix} has values that are not finite")
     if len(mesh.faces) and not (int(mesh.faces.min()) >= 0 and int(mesh.faces.max()) < count):
         raise ValueError(f"{prefix} has faces without vertices")
     return mesh
@@ -227,6 +256,10 @@ def _surface(tensors: Mapping[str, Tensor], arrays: Mapping[str, np.ndarray]) ->
     lengths, attributes = tensors["surface.lengths"], tensors["surface.attributes"]
     if not len(mesh.vertices) == len(lengths) == len(attributes) == len(links.out):
         raise ValueError("its surface has not as many values as vertices")
+    if lengths.ndim != 1 or attributes.ndim != 2 or attributes.shape[1] not in (5, 9):
+        raise ValueError(f"its surface has {tuple(lengths.shape)} lengths and {tuple(attributes.shape)} attributes")
+    if not bool(torch.isfinite(attributes).all()) or not bool((torch.isfinite(lengths) & (lengths > 0)).all()):
+        raise ValueError("its surface has values that are not finite, or lengths that are not positive")
     return Remeshed(mesh.vertices, mesh.faces, lengths, attributes, links=links)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from meshopt.errors import InputError
 from meshopt.evaluate.view_sets import RenderOptions, placing, write_views
-from meshopt.io.files import write_file
+from meshopt.io.files import read_json, write_file
 from meshopt.io.mesh_parts import READABLE
 from meshopt.io.meshes import load_mesh
 from meshopt.mesh import Mesh
@@ -47,7 +47,7 @@ class Subject:
 
     def fingerprint(self) -> str:
         """A hash of all that it holds."""
-        digest = hashlib.sha256(self.name.encode())
+        digest = hashlib.sha256(self.name.encode("utf-8", "surrogatepass"))
         for views in (self.reference, self.generated):
             if views is not None:
                 _digest(digest, (views.normals, views.masks, views.rgb))
@@ -191,10 +191,10 @@ def _of_mesh(path: Path, name: str, folder: Path, options: ObjectOptions) -> Vie
 def _said_by(mark: Path) -> dict[str, Any]:
     """What the file beside rendered views says of them; nothing where it cannot be read."""
     try:
-        said = json.loads(mark.read_bytes())
+        said = read_json(mark)
     except (OSError, ValueError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return said if isinstance(said, dict) and isinstance(said.get("notes"), list) else {}
 
 
 def _names(paths: list[Path]) -> list[str]:

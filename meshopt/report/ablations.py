@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from meshopt.ablation.plan import slug
 from meshopt.ablation.runs import Row, Run
 from meshopt.ablation.summary import REFERENCE
 from meshopt.config import Config
-from meshopt.io.files import staged_folder
+from meshopt.io.files import read_json, staged_folder
 from meshopt.report.comparison import Comparison, draw_comparison
 from meshopt.report.page.ablation import ablation_page, charts
 from meshopt.report.page.charts import chart_file
@@ -59,7 +58,7 @@ def write_ablation(ablation: Ablation, settings: Config) -> tuple[Path, ...]:
 def _older(folder: Path) -> list[str]:
     """Charts and pictures of the ablation that was written there before."""
     try:
-        names = json.loads((folder / RECORD).read_bytes())["files"]
+        names = read_json(folder / RECORD)["files"]
         return [name for name in names if re.fullmatch(rf"({CHARTS}|{SHEETS})/[^/\\]+\.(svg|png)", name)]
     except (OSError, ValueError, LookupError, TypeError):
         return []
@@ -72,7 +71,7 @@ def encode_table(rows: Sequence[Row]) -> bytes:
     writer = csv.DictWriter(stream, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
-    return stream.getvalue().encode()
+    return stream.getvalue().encode("utf-8", "backslashreplace")
 
 
 def ablation_record(ablation: Ablation, settings: Config) -> Mapping[str, Any]:

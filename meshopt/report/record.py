@@ -26,7 +26,7 @@ def encode_record(report: Mapping[str, Any]) -> bytes:
     """
     text = json.dumps({"schema": SCHEMA, **_plain(report)}, indent=2, ensure_ascii=False, allow_nan=False)
     text = _NUMBERS.sub(lambda found: re.sub(r"\s+", " ", found[0]).replace("[ ", "[").replace(" ]", "]"), text)
-    return f"{text}\n".encode()
+    return f"{text}\n".encode("utf-8", "backslashreplace")  # halves of characters as JSON escapes them
 
 
 def load_report(path: str | Path) -> dict[str, Any]:

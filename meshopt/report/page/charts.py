@@ -81,7 +81,7 @@ def chart_file(chart: Chart) -> bytes:
         class_="chart",
         font_family=_FONTS,
     )
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{_NO_XML.sub("�", whole)}\n'.encode()
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{_NO_XML.sub("�", whole)}\n'.encode("utf-8", "replace")
 
 
 def _sample(drawn: Html) -> Html:
