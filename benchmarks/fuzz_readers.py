@@ -32,6 +32,7 @@ from fuzz_seeds import (
     cameras_files,
     checkpoint_files,
     exr_file,
+    manifest_files,
     mesh_files,
     npy_files,
     one,
@@ -40,12 +41,16 @@ from fuzz_seeds import (
     report_files,
     settings_files,
     sheet_files,
+    status_files,
     stored,
     transforms_file,
     view_files,
     weights_files,
 )
 
+from meshopt.batch.assets import read_assets
+from meshopt.batch.status import Status
+from meshopt.batch.summary import write_summary
 from meshopt.checkpoints import load_checkpoint
 from meshopt.config import dump_config, load_config
 from meshopt.errors import InputError
@@ -181,6 +186,23 @@ def _read_weights(folder: Path, name: str) -> None:
             refused(error)
 
 
+def _read_manifest(folder: Path, name: str) -> None:
+    output = folder / "out"
+    for asset in read_assets(str(folder / name), str(output)):
+        if isinstance(asset, InputError):
+            refused(asset)
+            continue
+        assert (output / asset.name).resolve().parent == output.resolve(), "a result outside the output"
+        json.dumps([asset.name, asset.views, asset.normals], ensure_ascii=False).encode()
+
+
+def _read_status(folder: Path, name: str) -> None:
+    with Status(folder / name) as status:
+        for asset in ("chair", "mug"):
+            status.last(asset)
+        write_summary(status, str(folder))
+
+
 def refused(error: InputError) -> None:
     """Raises AssertionError unless the message is one line of text."""
     text = str(error)
@@ -224,6 +246,9 @@ READERS: dict[str, Reader] = {
     "off": Reader(mesh_files("off"), _read_mesh, _MESHES),
     "checkpoint": Reader(checkpoint_files, _read_checkpoint, {".safetensors": damaged_checkpoint}),
     "report": Reader(report_files, _read_report, _TEXTS),
+    "manifest csv": Reader(manifest_files("csv"), _read_manifest, {".csv": damaged_text}),
+    "manifest jsonl": Reader(manifest_files("jsonl"), _read_manifest, {".jsonl": damaged_text}),
+    "status": Reader(status_files, _read_status, {".jsonl": damaged_text}),
     "weights": Reader(weights_files, _read_weights, _TEXTS),
 }
 

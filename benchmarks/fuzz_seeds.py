@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import struct
+import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -183,17 +185,35 @@ def checkpoint_files() -> list[Files]:
     mesh = Mesh(vertices, faces, vertices.abs())
     found = []
     for checkpoint in (Checkpoint("f", record, mesh, mesh), Checkpoint("f", under_way, mesh, None, surface)):
-        stream = Path(folder_of_seeds()) / "a.safetensors"
-        checkpoint.save(stream)
-        found.append({"a.safetensors": stream.read_bytes()})
+        with tempfile.TemporaryDirectory() as folder:
+            checkpoint.save(Path(folder) / "a.safetensors")
+            found.append({"a.safetensors": (Path(folder) / "a.safetensors").read_bytes()})
     return found
 
 
-def folder_of_seeds() -> str:
-    """A folder for temporary files."""
-    import tempfile
+def manifest_files(kind: str) -> Callable[[], list[Files]]:
+    rows = [
+        {"name": "chair", "views": "chair/rgb", "normals": "chair/normals", "output.faces": 2000},
+        {"name": "mug", "folder": "mug", "cameras": "mug/cameras.json", "output.formats": ["glb", "ply"]},
+        {"name": "a b", "views": "s3://bucket/a", "normals": None, "quality": "fast"},
+    ]
+    if kind == "jsonl":
+        return lambda: [{"a.jsonl": "".join(json.dumps(row) + "\n" for row in rows).encode()}]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, names)
+    writer.writeheader()
+    writer.writerows(rows)
+    return lambda: [{"a.csv": stream.getvalue().encode()}]
 
-    return tempfile.mkdtemp(prefix="meshopt-fuzz-")
+
+def status_files() -> list[Files]:
+    lines = [
+        {"schema": 1, "version": "0.1.0", "began": "2026-01-01T00:00:00Z", "assets": 2, "left": 2},
+        {"asset": "chair", "state": "done", "attempt": 1, "seconds": 2.5, "key": "k", "files": ["mesh.glb"]},
+        {"asset": "mug", "state": "failed", "attempt": 2, "seconds": 0.1, "cause": "kill", "error": "it was killed"},
+    ]
+    return [{"status.jsonl": "".join(json.dumps(line) + "\n" for line in lines).encode()}]
 
 
 def report_files() -> list[Files]:
