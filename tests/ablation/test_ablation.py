@@ -45,7 +45,7 @@ class Work:
             place = tasks[index].folder / run.name
             place.mkdir(parents=True)
             for name in RUN_FILES:
-                (place / name).write_text(json.dumps({"measured": measured}))
+                (place / name).write_text(json.dumps({"schema": 1, "measured": measured}))
             yield Outcome(index, tasks[index].row(measured), seconds=1.0)
 
 
