@@ -128,12 +128,12 @@ def check_places(card: Card, located: tuple[Located, ...], places: Places) -> No
         if found.folder is None and not places.download:
             where = f"--part {part.name}=FOLDER" if part is not card.parts[0] else "--weights FOLDER"
             raise InputError(
-                f"the {part.name} of {card.name} ({part.hub}) is not on this machine, and nothing is downloaded "
+                f"part {part.name} of {card.name} ({part.hub}) is not on this machine, and nothing is downloaded "
                 f"unasked: {where} takes it from a folder, --download fetches it ({part.licence})."
             )
         if found.folder is None and part.pickled and not places.pickles:
             raise InputError(
-                f"the {part.name} of {card.name} ({part.hub}) is published as pickles, which can run code when they "
+                f"part {part.name} of {card.name} ({part.hub}) is published as pickles, which can run code when they "
                 "are read: --allow-pickle reads them with torch's reader of weights alone."
             )
         if found.folder is not None and part.name == CODE:

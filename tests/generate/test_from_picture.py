@@ -113,7 +113,7 @@ def test_a_model_without_normals(
     model.with_normals = False
     command = ["reconstruct", str(picture), "--model", "rendered", *QUICK]
     assert run([*command, "-o", str(tmp_path / "none")]) == 2
-    assert "the pipeline of marigold (prs-eth/marigold-normals-v1-1) is not on this" in capsys.readouterr().err
+    assert "part pipeline of marigold (prs-eth/marigold-normals-v1-1) is not on this" in capsys.readouterr().err
     assert not model.given
     out = tmp_path / "out"
     weights = tiny.marigold(tmp_path / "weights")

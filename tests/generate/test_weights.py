@@ -100,7 +100,7 @@ def test_the_cache_is_used_without_a_download(saved: Make, cache: Path) -> None:
     assert main.origin == f"someone/model at {'a' * 40}, in the hub's cache"
     assert control.folder is None
     assert obtain(CARD, (main,), Places())["pipeline"] == folder
-    with pytest.raises(InputError, match=r"the controlnet of toy \(someone/control\) is not on this machine"):
+    with pytest.raises(InputError, match=r"part controlnet of toy \(someone/control\) is not on this machine"):
         obtain(CARD, (main, control), Places())
 
 
@@ -118,7 +118,7 @@ def test_nothing_is_downloaded_unasked(cache: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(hub, "download", lambda *given: pytest.fail("downloaded"))
     with pytest.raises(
         InputError,
-        match=r"the pipeline of toy \(someone/model\) is not on this machine, and nothing is downloaded unasked: "
+        match=r"part pipeline of toy \(someone/model\) is not on this machine, and nothing is downloaded unasked: "
         r"--weights FOLDER takes it from a folder, --download fetches it \(CC-BY-NC-4.0\)",
     ):
         obtain(CARD, locate(CARD, Places()), Places())

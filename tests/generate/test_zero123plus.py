@@ -124,7 +124,7 @@ def test_decoded_sheets_are_right(rendered: Made, tmp_path: Path) -> None:
     ("change", "words"),
     [
         (["--trust-remote-code"], r"zero123plus runs code of its authors, .*pipeline\.py: read it, and allow it with"),
-        (["controlnet"], r"the controlnet of zero123plus \(sudo-ai/controlnet-zp12-normal-gen-v1\) is not on this"),
+        (["controlnet"], r"part controlnet of zero123plus \(sudo-ai/controlnet-zp12-normal-gen-v1\) is not on this"),
         (["pipeline.py"], r"zero123plus runs code of its authors, sudo-ai/zero123plus-pipeline on the hub"),
         (["vae"], r"its model_index\.json names vae, but there is no such folder"),
     ],
