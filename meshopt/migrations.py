@@ -38,14 +38,18 @@ def migrated(kind: Kind, tree: Mapping[str, Any], origin: str) -> tuple[Tree, li
     newest = schema(kind)
     found = tree.get("schema", 1)
     if type(found) is not int or found < 1:
-        shown = json.dumps(found, default=str)
+        shown = json.dumps(found, default=str)[:60] if isinstance(found, (str, int, float)) else type(found).__name__
         raise InputError(f"{origin}: its schema is {shown}, expected a whole number from 1 to {newest}")
     if found > newest:
         raise InputError(
             f"{origin}: is of schema {found}{_writer(tree)}, expected {newest} at most; a newer meshopt reads it"
         )
-    result = copy.deepcopy(dict(tree))
-    notes = [note for step in MIGRATIONS[kind][found - 1 :] for note in step(result)]
+    steps = MIGRATIONS[kind][found - 1 :]
+    try:
+        result = copy.deepcopy(dict(tree)) if steps else dict(tree)
+    except RecursionError:
+        raise InputError(f"{origin}: is nested too deeply") from None
+    notes = [note for step in steps for note in step(result)]
     return result | {"schema": newest}, notes
 
 

@@ -132,3 +132,14 @@ def test_what_changed_is_listed() -> None:
         rows = re.findall(rf"^\| {kind} \| (\d+) \|", text, re.MULTILINE)
         assert rows == [str(number) for number in range(1, schema(kind) + 1)]
     assert all(f"`{key}`" in text for key in GONE)
+
+
+def test_deep_trees_are_no_traceback() -> None:
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert migrated("cameras", {"views": deep}, "a.json")[0]["schema"] == 1
+    with pytest.raises(InputError, match=r"^a\.yaml: is nested too deeply$"):
+        migrated("settings", {"check": deep}, "a.yaml")
+    with pytest.raises(InputError, match=r"^a\.json: its schema is list, expected a whole number"):
+        migrated("report", {"schema": deep}, "a.json")
