@@ -12,9 +12,7 @@ import click
 
 from .commands import argument, command, option
 from .options import (
-    READING,
-    RUNNING,
-    TEXTURING,
+    MAKING,
     config_options,
     flag_overrides,
     loudness_options,
@@ -31,14 +29,6 @@ if TYPE_CHECKING:
     from meshopt.batch.engines import Engine
     from meshopt.batch.status import Record, Status
 
-FLAGS = {  # each flag is a setting
-    **READING,
-    **TEXTURING,
-    **RUNNING,
-    "init": "initial.method",
-    "quality": "quality",
-    "seed": "seed",
-}
 MOST_LINES = 20  # failures that are said as they come
 UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
@@ -136,7 +126,7 @@ def _options(assets: str, output: str, flags: dict[str, Any]) -> Options:
     from meshopt.settings import Override
 
     given = [] if flags["source"] is None else overrides_in(flags["source"])
-    given += flag_overrides({name: flags[name] for name in FLAGS}, FLAGS)
+    given += flag_overrides({name: flags[name] for name in MAKING}, MAKING)
     given += [Override.parse(text) for text in flags["overrides"]]
     how = {name: flags[name] for name in ("resume", "overwrite", "retries")}
     return Options(assets, output, tuple(given), **how)

@@ -42,6 +42,7 @@ RUNNING = {
     "strict": "check.strict",
     "correct": "check.correct",
 }
+MAKING = {**READING, **TEXTURING, **RUNNING, "init": "initial.method", "quality": "quality", "seed": "seed"}
 
 
 def input_options(command: Command) -> Command:

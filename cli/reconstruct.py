@@ -9,9 +9,7 @@ import click
 
 from .commands import argument, command, option
 from .options import (
-    READING,
-    RUNNING,
-    TEXTURING,
+    MAKING,
     config_options,
     exit_code,
     input_options,
@@ -35,15 +33,7 @@ if TYPE_CHECKING:
     from meshopt.pipeline import Reconstruction
     from meshopt.views import ViewSet
 
-FLAGS = {  # each flag is a setting
-    **READING,
-    **TEXTURING,
-    **RUNNING,
-    "model": "generate.model",
-    "init": "initial.method",
-    "quality": "quality",
-    "seed": "seed",
-}
+FLAGS = {**MAKING, "model": "generate.model"}  # each flag is a setting
 COMPILE_SECONDS = 50  # of all kernels, on one core
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from PIL import Image
 
 from meshopt.cli import run
 from meshopt.generate import registry
-from meshopt.generate.models.era3d import ADAPTER, Era3D
+from meshopt.generate.models import era3d
+from meshopt.generate.models.era3d import ADAPTER
 from meshopt.generate.preparation import Framing, cut_out, frame
 from meshopt.generate.writing import write_views
 from meshopt.views import LoadOptions, load_views
@@ -44,7 +46,7 @@ def pipeline(weights: Path) -> Any:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures of 64 pixels, to be quick."""
-    monkeypatch.setattr(Era3D, "framing", Framing(64, 420 / 512, 1.0))
+    monkeypatch.setattr(era3d, "ADAPTER", replace(ADAPTER, framing=Framing(64, 420 / 512, 1.0)))
 
 
 def draw(pipeline: Any, guidance: float = 1.0, seed: int = 0) -> torch.Tensor:
@@ -140,7 +142,7 @@ def test_every_part_matters(pipeline: Any) -> None:
 def test_the_command(
     weights: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], small: None
 ) -> None:
-    assert registry.choose(str(weights), registry.view_models()) == (ADAPTER, weights)
+    assert registry.choose(str(weights), registry.view_models()) == (era3d.ADAPTER, weights)
     command = ["generate", str(picture), "--model", str(weights), "--device", "cpu", "--steps", "1"]
     for name, seed in (("a", "5"), ("b", "5"), ("c", "6")):
         assert run([*command, "-o", str(tmp_path / name), "--seed", seed]) == 0

@@ -13,17 +13,9 @@ Reviewed against pengHTYX/Era3D at a2ce68d:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from PIL import Image as Pillow
-
-from meshopt.generate.adapters import Card, GeneratedViews, Part, Request
-from meshopt.generate.models.wonder3d import normals_and_colours
-from meshopt.generate.preparation import Framed, Framing, as_bytes
-
-if TYPE_CHECKING:
-    from meshopt.generate.runtime import Runtime
-    from meshopt.generate.weights import Weights
+from meshopt.generate.adapters import Card, Part
+from meshopt.generate.joint_model import JointModel
+from meshopt.generate.preparation import Framing
 
 MAIN = Part(
     "pipeline",
@@ -31,13 +23,9 @@ MAIN = Part(
     "Apache-2.0 by its model card, AGPL-3.0 by its code's README",
     "https://huggingface.co/pengHTYX/MacLab-Era3D-512-6view, https://github.com/pengHTYX/Era3D#license",
 )
-ETA = 1.0
 
-
-class Era3D:
-    """meshopt's pipeline over the published weights."""
-
-    card = Card(
+ADAPTER = JointModel(
+    card=Card(
         name="era3d",
         title="Era3D",
         parts=(MAIN,),
@@ -45,34 +33,8 @@ class Era3D:
         steps=40,
         guidance=3.0,
         usage="https://github.com/pengHTYX/Era3D/blob/main/test_mvdiffusion_unclip.py",
-    )
-    framing = Framing(512, 420 / 512, 1.0)
-    rig = "era3d"
-
-    def load(self, weights: Weights, runtime: Runtime) -> Any:
-        """The pipeline."""
-        from meshopt.generate.libraries import loading
-
-        with loading(weights[MAIN.name]):
-            from meshopt.generate.pipelines.era3d import load_pipeline
-
-            pipeline = load_pipeline(weights[MAIN.name], runtime.dtype, weights.options)
-        return runtime.place(pipeline)
-
-    def run(self, pipeline: Any, picture: Framed, request: Request, runtime: Runtime) -> Any:
-        """Twelve pictures [12, 3, H, W] in [0, 1]: normals, then colours."""
-        runtime.watch(pipeline, "views")
-        return pipeline(
-            Pillow.fromarray(as_bytes(picture)),
-            steps=request.steps,
-            guidance=request.guidance,
-            eta=ETA,
-            generator=runtime.generator(request.seed),
-        )
-
-    def decode(self, output: Any) -> GeneratedViews:
-        """The six views."""
-        return normals_and_colours(output, self.rig)
-
-
-ADAPTER = Era3D()
+    ),
+    framing=Framing(512, 420 / 512, 1.0),
+    rig="era3d",
+    pipeline="era3d",
+)

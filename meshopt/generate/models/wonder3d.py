@@ -12,19 +12,9 @@ weights. Reviewed against xxlong0/Wonder3D at d894f82:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from PIL import Image as Pillow
-
-from meshopt.errors import InputError
-from meshopt.generate.adapters import Card, GeneratedViews, Part, Request
-from meshopt.generate.preparation import Framed, Framing, as_bytes
-from meshopt.rigs import load_rig
-
-if TYPE_CHECKING:
-    from meshopt.generate.runtime import Runtime
-    from meshopt.generate.weights import Weights
+from meshopt.generate.adapters import Card, Part
+from meshopt.generate.joint_model import JointModel
+from meshopt.generate.preparation import Framing
 
 MAIN = Part(
     "pipeline",
@@ -33,13 +23,9 @@ MAIN = Part(
     "https://huggingface.co/flamehaze1115/wonder3d-v1.0, model card",
     pickled=True,
 )
-ETA = 1.0
 
-
-class Wonder3D:
-    """meshopt's pipeline over the published weights."""
-
-    card = Card(
+ADAPTER = JointModel(
+    card=Card(
         name="wonder3d",
         title="Wonder3D v1.0",
         parts=(MAIN,),
@@ -47,43 +33,8 @@ class Wonder3D:
         steps=50,
         guidance=1.0,
         usage="https://github.com/xxlong0/Wonder3D/blob/main/test_mvdiffusion_seq.py",
-    )
-    framing = Framing(256, 192 / 256, 1.0)
-    rig = "wonder3d"
-
-    def load(self, weights: Weights, runtime: Runtime) -> Any:
-        """The pipeline."""
-        from meshopt.generate.libraries import loading
-
-        with loading(weights[MAIN.name]):
-            from meshopt.generate.pipelines.wonder3d import load_pipeline
-
-            pipeline = load_pipeline(weights[MAIN.name], runtime.dtype, weights.options)
-        return runtime.place(pipeline)
-
-    def run(self, pipeline: Any, picture: Framed, request: Request, runtime: Runtime) -> Any:
-        """Twelve pictures [12, 3, H, W] in [0, 1]: normals, then colours."""
-        runtime.watch(pipeline, "views")
-        return pipeline(
-            Pillow.fromarray(as_bytes(picture)),
-            steps=request.steps,
-            guidance=request.guidance,
-            eta=ETA,
-            generator=runtime.generator(request.seed),
-        )
-
-    def decode(self, output: Any) -> GeneratedViews:
-        """The six views."""
-        return normals_and_colours(output, self.rig)
-
-
-def normals_and_colours(output: Any, rig: str) -> GeneratedViews:
-    """The views in twelve pictures [12, 3, H, W] in [0, 1], normals in the front camera's frame before the colours."""
-    pictures = np.ascontiguousarray(np.asarray(output, np.float32).transpose(0, 2, 3, 1))
-    if not np.isfinite(pictures).all():
-        raise InputError("the model gave NaN: --dtype float16 is too coarse for it, --dtype float32 is not.")
-    normals, colours = np.split(pictures, 2)
-    return GeneratedViews(load_rig(rig), colours, 2 * normals - 1, "front")
-
-
-ADAPTER = Wonder3D()
+    ),
+    framing=Framing(256, 192 / 256, 1.0),
+    rig="wonder3d",
+    pipeline="wonder3d",
+)

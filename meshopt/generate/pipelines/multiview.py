@@ -11,6 +11,7 @@ every view. Reviewed against pengHTYX/Era3D at a2ce68d, mvdiffusion/models/trans
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,9 +97,14 @@ def attend(
 
 def with_views(unet: UNet2DConditionModel, views: int, scheme: Scheme = VIEWS_AND_DOMAINS) -> UNet2DConditionModel:
     """The model with every block of its transformers made one of several views; changes and returns it."""
+    return with_blocks(unet, lambda block: MultiviewBlock(block, views, scheme))
+
+
+def with_blocks(unet: UNet2DConditionModel, make: Callable[[BasicTransformerBlock], nn.Module]) -> UNet2DConditionModel:
+    """The model with what is made of each block of its transformers in its place; changes and returns it."""
     for module in list(unet.modules()):
         blocks = getattr(module, "transformer_blocks", None)
         if isinstance(blocks, nn.ModuleList):
             for i, block in enumerate(blocks):
-                blocks[i] = MultiviewBlock(block, views, scheme)
+                blocks[i] = make(block)
     return unet

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from meshopt.errors import InputError
+from meshopt.generate.pipelines.multiview import with_blocks
 from meshopt.generate.pipelines.tensors import fill, read_tensors
 
 LDM = "model.diffusion_model."  # what diffusers' conversion expects before every name
@@ -87,16 +88,6 @@ class Resampler(IPAdapterPlusImageProjection, ModelMixin):
     """A picture's features [B, P, D] to few tokens; a model, as components of pipelines have to be."""
 
 
-def with_frames(unet: UNet2DConditionModel, frames: int, tokens: int) -> UNet2DConditionModel:
-    """The model with every block of its transformers made one of several frames; changes and returns it."""
-    for module in list(unet.modules()):
-        blocks = getattr(module, "transformer_blocks", None)
-        if isinstance(blocks, nn.ModuleList):
-            for i, block in enumerate(blocks):
-                blocks[i] = FramesBlock(block, frames, tokens)
-    return unet
-
-
 def settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """The published model's config in the words of UNet2DConditionModel."""
     widths = [config["model_channels"] * factor for factor in config["channel_mult"]]
@@ -131,7 +122,8 @@ def load_unet(
         raise InputError(f"{folder / 'config.json'} says ip_dim: {tokens}: these weights are {kind}.")
     wanted = settings(config)
     with torch.device("meta"):
-        unet = with_frames(UNet2DConditionModel.from_config(wanted), frames, tokens)
+        unet = UNet2DConditionModel.from_config(wanted)
+        with_blocks(unet, lambda block: FramesBlock(block, frames, tokens))
     tensors = read_tensors(folder, pickles)
     of_pictures = {key: tensors.pop(key) for key in list(tensors) if key.startswith(RESAMPLER)}
     named = {LDM + key.replace("camera_embed.", "label_emb.0."): value for key, value in tensors.items()}
