@@ -32,7 +32,8 @@ def table(out: Path) -> list[dict[str, str]]:
 
 
 def kept(out: Path) -> list[str]:
-    return sorted(path.parent.name for path in out.glob("runs/*/run.json"))
+    """The runs' folders; not those, hidden, that a run is still being written to."""
+    return sorted(path.parent.name for path in out.glob("runs/[!.]*/run.json"))
 
 
 @pytest.fixture(scope="module")
