@@ -159,11 +159,14 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
 
 
 def fingerprint(views: ViewSet, config: Config, given: Mesh | None, computes: str) -> str:
-    """A hash of all that a result depends on: version, settings, views, the mesh to start from, and what computes."""
+    """A hash of all that a result depends on: version, settings, views, the mesh to start from, and what computes.
+
+    What the views say of where they come from is no part of it: they may have been moved.
+    """
     settings = config.model_dump(mode="json")
     settings["output"].pop("checkpoint_steps")
     cameras = [asdict(camera) | {"world_to_camera": camera.world_to_camera.tolist()} for camera in views.cameras]
-    facts = [__version__, torch.__version__, computes, settings, cameras, views.scale, views.offset, views.notes]
+    facts = [__version__, torch.__version__, computes, settings, cameras, views.scale, views.offset]
     arrays = {"normals": views.normals, "masks": views.masks}
     arrays |= {} if views.rgb is None else {"rgb": views.rgb}
     arrays |= {} if given is None else {f"given {name}": tensor for name, tensor in _mesh_tensors(given).items()}

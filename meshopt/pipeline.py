@@ -134,7 +134,7 @@ class _Run:
         device, self.backend = choose(config.device, config.backend, views.masks.device)
         self.config, self.on_progress, self.keep = config, on_progress, keep
         self.views = views.to(device, torch.float32)  # generators give half precision
-        self.notes = list(views.notes)
+        self.notes: list[str] = []  # beside those of the views
         self.stages: list[dict[str, Any]] = []
         self.curves: dict[str, dict[str, list[float]]] = {}
         self.details: dict[str, dict[str, Any]] = {}  # of stages, for the report
@@ -387,7 +387,7 @@ class _Run:
             "device": str(self.views.masks.device),
             "rig": self.views.rig,
             **({"fingerprint": self.fingerprint} if self.fingerprint else {}),
-            "notes": self.notes,
+            "notes": [*self.views.notes, *self.notes],
             "sources": [asdict(source) for source in self.views.sources],
             "stages": self.stages,
             **self.checks.as_plain([camera.name for camera in self.views.cameras]),

@@ -8,10 +8,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from jaxtyping import install_import_hook
+
+if TYPE_CHECKING:
+    from meshopt.cameras import Camera
+    from meshopt.mesh import Mesh
+    from meshopt.views import ViewSet
 
 ROOT = Path(__file__).parents[1]
 # for pytest-xdist's processes, which numpy is still to read it in: with a thread more than there are cores, numpy's
@@ -70,6 +75,26 @@ def one_torch_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def seen() -> Callable[..., ViewSet]:
+    """A function of a mesh, cameras and pixels per side: the views that the cameras have of it, in its colours."""
+    import torch
+
+    from meshopt import raster
+    from meshopt.rendering import render_views
+    from meshopt.views import ViewSet
+
+    def see(mesh: Mesh, cameras: tuple[Camera, ...], size: int = 64) -> ViewSet:
+        empty = torch.zeros(len(cameras), size, size)
+        blank = ViewSet(cameras, torch.zeros(*empty.shape, 3), empty, rgb=torch.zeros(*empty.shape, 3))
+        image = render_views(raster.get("cpu", torch.device("cpu")), mesh, blank)
+        assert image.rgb is not None
+        inside = image.masks[..., None] > 0
+        return ViewSet(cameras, image.normals * inside, image.masks, rgb=image.rgb * inside)
+
+    return see
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ import pytest
 import torch
 import trimesh
 
-from meshopt import raster
 from meshopt.cameras import Camera
 from meshopt.checkpoints import Checkpoint, CheckpointFile, load_checkpoint
 from meshopt.config import Config, load_config
@@ -22,7 +22,6 @@ from meshopt.mesh import Mesh
 from meshopt.pipeline import Reconstruction, reconstruct, run_fingerprint
 from meshopt.remesh import remesh
 from meshopt.remesh.state import links_of
-from meshopt.rendering import render_views
 from meshopt.views import ViewSet
 
 SETTINGS = (
@@ -50,10 +49,10 @@ class Kept:
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+def kept(tmp_path_factory: pytest.TempPathFactory, seen: Callable[..., ViewSet]) -> Kept:
     """Of an ellipsoid whose normals are turned a little in one view, so that stages have something to turn back."""
     folder, files = tmp_path_factory.mktemp("checkpoints"), []
-    views = _turned(_views())
+    views = _turned(_views(seen))
     config = load_config(None, SETTINGS)
 
     def keep(checkpoint: Checkpoint) -> None:
@@ -63,17 +62,12 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
     return Kept(views, config, reconstruct(views, config, keep=keep), files)
 
 
-def _views(size: int = 48) -> ViewSet:
+def _views(seen: Callable[..., ViewSet]) -> ViewSet:
     shape = trimesh.creation.icosphere(subdivisions=3)
     vertices = torch.tensor(np.array(shape.vertices) * (0.8, 0.5, 0.6), dtype=torch.float32)
     mesh = Mesh(vertices, torch.tensor(np.array(shape.faces), dtype=torch.int32), 0.5 + 0.4 * vertices)
     cameras = tuple(Camera.orbit(f"view{azimuth}", azimuth) for azimuth in (0, 45, 90, 180, 270, 315))
-    empty = torch.zeros(len(cameras), size, size)
-    blank = ViewSet(cameras, torch.zeros(*empty.shape, 3), empty, rgb=torch.zeros(*empty.shape, 3))
-    image = render_views(raster.get("cpu", torch.device("cpu")), mesh, blank)
-    assert image.rgb is not None
-    inside = image.masks[..., None] > 0
-    return ViewSet(cameras, image.normals * inside, image.masks, rgb=image.rgb * inside)
+    return seen(mesh, cameras, 48)
 
 
 def _turned(views: ViewSet) -> ViewSet:
@@ -133,6 +127,15 @@ def test_other_views_are_refused(kept: Kept) -> None:
     masks[0, 0, 0] = 0.5
     with pytest.raises(InputError, match=r"^the checkpoint is that of other views"):
         reconstruct(replace(kept.views, masks=masks), kept.config, start=load_checkpoint(kept.files[0]))
+
+
+def test_what_views_say_of_their_files_is_of_no_account(kept: Kept) -> None:
+    """They may have been moved, or are named by another path; the result's notes say where they are now."""
+    moved = replace(kept.views, notes=("cameras from elsewhere/cameras.json",))
+    last = load_checkpoint(kept.files[-1])
+    again = reconstruct(moved, kept.config, start=last)
+    assert again.report["notes"] == [*moved.notes, *last.record.notes]
+    assert kept.result.report["notes"] == last.record.notes
 
 
 def test_how_often_checkpoints_are_kept_is_of_no_account(kept: Kept) -> None:

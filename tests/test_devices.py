@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 
@@ -16,7 +17,7 @@ from meshopt.config import load_config
 from meshopt.errors import InputError
 from meshopt.io.meshes import encode_mesh
 from meshopt.mesh import Mesh
-from meshopt.pipeline import Reconstruction, reconstruct, render_views
+from meshopt.pipeline import Reconstruction, reconstruct
 from meshopt.report.folder import encode_preview
 from meshopt.topology import topology
 from meshopt.views import ViewSet
@@ -39,15 +40,12 @@ def remote(accelerator: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleTy
 
 
 @pytest.fixture(scope="module")
-def views() -> ViewSet:
+def views(seen: Callable[..., ViewSet]) -> ViewSet:
     shape = trimesh.creation.torus(0.55, 0.25, major_sections=40, minor_sections=20)
     vertices = torch.tensor(np.array(shape.vertices), dtype=torch.float32)
     mesh = Mesh(vertices, torch.tensor(np.array(shape.faces), dtype=torch.int32), 0.5 + 0.4 * vertices)
     cameras = tuple(Camera.orbit(str(a), a, 20) for a in (0, 90, 180, 270))
-    empty = torch.zeros(4, 48, 48, 3)
-    image = render_views(raster.get("cpu"), mesh, ViewSet(cameras, empty, empty[..., 0], rgb=empty))
-    assert image.rgb is not None
-    return ViewSet(cameras, image.normals * (image.masks[..., None] > 0), image.masks, rgb=image.rgb)
+    return seen(mesh, cameras, 48)
 
 
 def check_same_shape(one: Reconstruction, two: Reconstruction) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -17,14 +17,14 @@ import torch
 import trimesh
 
 import meshopt
-from meshopt import parallel, raster
+from meshopt import parallel
 from meshopt.cameras import Camera
 from meshopt.config import Config, load_config
 from meshopt.consistency.corrections import Turned
 from meshopt.errors import InputError
 from meshopt.io.meshes import save_mesh
 from meshopt.mesh import Mesh
-from meshopt.pipeline import Progress, Reconstruction, reconstruct, render_views
+from meshopt.pipeline import Progress, Reconstruction, reconstruct
 from meshopt.topology import topology
 from meshopt.views import LoadOptions, ViewSet, load_views
 
@@ -41,6 +41,7 @@ QUICK = (
     "texture.size=512",
 )
 BARE = ("texture.kind=vertex", "check.enabled=false")
+See = Callable[..., ViewSet]
 
 
 def whole(*overrides: str) -> Config:
@@ -56,16 +57,6 @@ def quick(*overrides: str) -> Config:
 def as_mesh(shape: trimesh.Trimesh) -> Mesh:
     vertices = torch.tensor(np.array(shape.vertices), dtype=torch.float32)
     return Mesh(vertices, torch.tensor(np.array(shape.faces), dtype=torch.int32), 0.5 + 0.4 * vertices.clamp(-1, 1))
-
-
-def seen(mesh: Mesh, cameras: tuple[Camera, ...], size: int = 64) -> ViewSet:
-    """What the cameras see of a mesh, its vertex colours included."""
-    empty = torch.zeros(len(cameras), size, size)
-    blank = ViewSet(cameras, torch.zeros(*empty.shape, 3), empty, rgb=torch.zeros(*empty.shape, 3))
-    image = render_views(raster.get("cpu", torch.device("cpu")), mesh, blank)
-    assert image.rgb is not None
-    inside = image.masks[..., None] > 0
-    return ViewSet(cameras, image.normals * inside, image.masks, rgb=image.rgb * inside)
 
 
 def sample(name: str, size: int = 96) -> ViewSet:
@@ -113,7 +104,7 @@ def ellipsoid() -> Mesh:
 
 
 @pytest.fixture(scope="module")
-def views(torus: Mesh) -> ViewSet:
+def views(torus: Mesh, seen: See) -> ViewSet:
     return seen(torus, ORBIT)
 
 
@@ -180,7 +171,7 @@ def test_number_of_faces_is_met(views: ViewSet, faces: int) -> None:
     assert found.report["topology"]["genus"] == 1
 
 
-def test_one_view(ellipsoid: Mesh) -> None:
+def test_one_view(ellipsoid: Mesh, seen: See) -> None:
     found = reconstruct(seen(ellipsoid, ORBIT[:1]), quick())
     check_closed(found)
     assert found.report["topology"]["euler"] == 2
@@ -191,14 +182,14 @@ def test_one_view(ellipsoid: Mesh) -> None:
     assert "no view shows" in notes
 
 
-def test_front_and_back(ellipsoid: Mesh) -> None:
+def test_front_and_back(ellipsoid: Mesh, seen: See) -> None:
     found = reconstruct(seen(ellipsoid, (ORBIT[0], ORBIT[3])), quick())
     check_closed(found)
     assert scores(found)[0] > 0.95
     assert "how thick the object is was guessed" in " ".join(found.report["notes"])
 
 
-def test_perspective_cameras(torus: Mesh) -> None:
+def test_perspective_cameras(torus: Mesh, seen: See) -> None:
     angles = zip((30, 90, 150, 210, 270, 330), (20, -10) * 3, strict=True)
     cameras = tuple(Camera.orbit(f"{k:03d}", a, e, fov=30.0) for k, (a, e) in enumerate(angles))
     found = reconstruct(seen(torus, cameras), quick())
@@ -218,14 +209,14 @@ def test_no_colours(views: ViewSet, bare: Reconstruction) -> None:
 
 
 @pytest.mark.parametrize("method", ["hull", "normals", "sphere"])
-def test_initial_methods(ellipsoid: Mesh, method: str) -> None:
+def test_initial_methods(ellipsoid: Mesh, seen: See, method: str) -> None:
     found = reconstruct(seen(ellipsoid, ORBIT), quick(f"initial.method={method}"))
     check_closed(found)
     assert f"initial mesh: {method}" in found.report["notes"]
     assert scores(found)[0] > (0.7 if method == "normals" else 0.95)  # from two views, the thickness is a guess
 
 
-def test_given_mesh_with_seams(ellipsoid: Mesh, tmp_path: Path) -> None:
+def test_given_mesh_with_seams(ellipsoid: Mesh, seen: See, tmp_path: Path) -> None:
     """A GLB whose triangles share no vertices is welded; coordinates are in the cameras' units."""
     scale, offset = 2.0, (1.0, -3.0, 0.5)
     corners = ellipsoid.faces.long().reshape(-1)
@@ -244,7 +235,7 @@ def test_given_mesh_with_seams(ellipsoid: Mesh, tmp_path: Path) -> None:
     assert scores(found)[0] > 0.97
 
 
-def test_given_mesh_that_is_open(ellipsoid: Mesh, tmp_path: Path) -> None:
+def test_given_mesh_that_is_open(ellipsoid: Mesh, seen: See, tmp_path: Path) -> None:
     """A small hole is filled and said; half a mesh is refused."""
     for name, kept in (("hole", 20), ("half", len(ellipsoid.faces) // 2)):
         order = torch.argsort(ellipsoid.vertices[ellipsoid.faces.long()].mean(1)[:, 0])
@@ -279,7 +270,7 @@ def test_masks_that_share_no_volume(views: ViewSet) -> None:
         reconstruct(replace(views, masks=masks), quick())
 
 
-def test_weight_of_a_view(ellipsoid: Mesh) -> None:
+def test_weight_of_a_view(ellipsoid: Mesh, seen: See) -> None:
     """A view of other normals disturbs the result, unless its weight is 0."""
     views = seen(ellipsoid, ORBIT)
     turned = views.normals.clone()
@@ -343,7 +334,9 @@ def test_no_global_state(views: ViewSet, two_threads: None) -> None:
     assert torch.equal(inputs[1], views.masks)
 
 
-def test_two_at_once_are_as_alone(views: ViewSet, ellipsoid: Mesh, bare: Reconstruction, two_threads: None) -> None:
+def test_two_at_once_are_as_alone(
+    views: ViewSet, ellipsoid: Mesh, seen: See, bare: Reconstruction, two_threads: None
+) -> None:
     """Bytes, and what torch is left with, in each thread."""
     other = seen(ellipsoid, ORBIT)
     alone = [bare, reconstruct(other, quick())]
@@ -378,7 +371,7 @@ def test_surroundings_do_not_matter(views: ViewSet, bare: Reconstruction, surrou
     assert equal(found.mesh, bare.mesh)
 
 
-def test_inference_mode(torus: Mesh, bare: Reconstruction) -> None:
+def test_inference_mode(torus: Mesh, seen: See, bare: Reconstruction) -> None:
     """In the midst of a generator's pipeline, on its tensors."""
     with torch.inference_mode():
         found = reconstruct(seen(torus, ORBIT), quick())
@@ -425,11 +418,11 @@ KEYS = {"verdict", "score", "findings", "corrections"}
 
 
 @pytest.fixture(scope="module")
-def flipped(ellipsoid: Mesh) -> ViewSet:
+def flipped(ellipsoid: Mesh, seen: See) -> ViewSet:
     return FLIP.apply(seen(ellipsoid, ORBIT))
 
 
-def test_a_view_that_lies_is_mended_and_told(flipped: ViewSet, ellipsoid: Mesh) -> None:
+def test_a_view_that_lies_is_mended_and_told(flipped: ViewSet, ellipsoid: Mesh, seen: See) -> None:
     found = reconstruct(flipped, whole())
     check_closed(found)
     report = found.report
@@ -445,7 +438,7 @@ def test_a_view_that_lies_is_mended_and_told(flipped: ViewSet, ellipsoid: Mesh) 
     assert json.loads(json.dumps(report, allow_nan=False))
 
 
-def test_what_the_first_look_leaves_is_turned_back_on_the_way(ellipsoid: Mesh) -> None:
+def test_what_the_first_look_leaves_is_turned_back_on_the_way(ellipsoid: Mesh, seen: See) -> None:
     """Less than what is a finding; and said where it was done."""
     clean = seen(ellipsoid, ORBIT)
     angle = np.radians(4.5)
