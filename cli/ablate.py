@@ -148,15 +148,15 @@ def _objects(objects: tuple[str, ...], folder: str, config: Config, flags: dict[
     from meshopt.io.folders import object_name
     from meshopt.views import LoadOptions
 
-    reading = LoadOptions(**config.views.model_dump(exclude={"rig"}))
+    reading, limits = LoadOptions(**config.views.model_dump(exclude={"rig"})), config.meshes.limits
     single = {name: flags[name] for name in ("views", "normals", "gt_normals", "gt_mesh")}
     if objects and any(single.values()):
         raise click.UsageError("OBJECTs and --views, --normals, --gt-normals, --gt-mesh exclude each other.")
     if objects:
-        return named_objects(objects, folder, ObjectOptions(config.views.rig, reading, flags["fit"]))
+        return named_objects(objects, folder, ObjectOptions(config.views.rig, reading, flags["fit"], limits))
     require_input(flags["views"], flags["normals"])
     name = object_name(Path(flags["views"] or flags["normals"]).expanduser())
-    return [ViewFiles(name, **single, rig=config.views.rig, options=reading)]
+    return [ViewFiles(name, **single, rig=config.views.rig, options=reading, limits=limits)]
 
 
 def _processes(variants: Sequence[Variant]) -> int:

@@ -16,10 +16,8 @@ from .options import (
     config_options,
     flag_overrides,
     loudness_options,
+    making_options,
     output_options,
-    reading_options,
-    running_options,
-    texture_options,
 )
 
 if TYPE_CHECKING:
@@ -74,13 +72,8 @@ def _bytes(context: click.Context, parameter: click.Parameter, value: str | None
     metavar="X",
     help="Share of a GPU, as 0.25.  [default: 1 where settings compute on one]",
 )
-@reading_options
-@option("--init", metavar="HOW|FILE", help="auto, carved, hull, normals, sphere or a mesh.  [default: auto]")
-@option("--quality", metavar="HOW", help="fast, default or best.")
-@running_options
-@texture_options
+@making_options
 @config_options
-@option("--seed", type=int, metavar="N", help="Seed of every random number.  [default: 0]")
 @loudness_options
 def batch(assets: str, output: str, quiet: bool, verbose: int, dry_run: bool, **flags: Any) -> int:
     """Reconstruct every asset of DIR, which has a folder for each, or of MANIFEST, a CSV or JSONL file.

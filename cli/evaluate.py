@@ -15,7 +15,6 @@ from .options import (
     config_options,
     input_options,
     loudness_options,
-    mesh_limits,
     read_views,
     reading_options,
     settings,
@@ -112,8 +111,8 @@ def _load(
     """What was named; the mesh with its texture where there are pictures to compare it with."""
     from meshopt.io.meshes import load_mesh
 
-    given = load_mesh(Path(mesh).expanduser(), views is not None, mesh_limits(config))
-    true = None if truth is None else load_mesh(Path(truth).expanduser(), limits=mesh_limits(config))
+    given = load_mesh(Path(mesh).expanduser(), views is not None, config.meshes.limits)
+    true = None if truth is None else load_mesh(Path(truth).expanduser(), limits=config.meshes.limits)
     if views is None and normals is None:
         return given, true, None
     return given, true, read_views(views, normals, config, "optional")

@@ -12,7 +12,6 @@ from .commands import option
 if TYPE_CHECKING:
     from meshopt.config import Config
     from meshopt.io.folders import NormalMaps
-    from meshopt.io.limits import MeshLimits
     from meshopt.settings import Override
     from meshopt.views import ViewSet
 
@@ -106,6 +105,19 @@ def running_options(command: Command) -> Command:
     )  # fmt: skip
 
 
+def making_options(command: Command) -> Command:
+    """The flags of `MAKING`."""
+    return with_options(
+        command,
+        reading_options,
+        option("--init", metavar="HOW|FILE", help="auto, carved, hull, normals, sphere or a mesh.  [default: auto]"),
+        option("--quality", metavar="HOW", help="fast, default or best."),
+        option("--seed", type=int, metavar="N", help="Seed of every random number.  [default: 0]"),
+        running_options,
+        texture_options,
+    )
+
+
 def html_option(command: Command) -> Command:
     """Whether there is a page."""
     return option("--html/--no-html", default=None, help="Write report.html.  [default: html]")(command)
@@ -165,13 +177,6 @@ def read_views(views: str | None, normals: str | None, config: Config, normal_ma
 
     options = LoadOptions(**config.views.model_dump(exclude={"rig"}))
     return load_views(views, normals, config.views.rig, options=options, normal_maps=normal_maps)
-
-
-def mesh_limits(config: Config) -> MeshLimits:
-    """How large mesh files may be."""
-    from meshopt.io.limits import MeshLimits
-
-    return MeshLimits(**config.meshes.model_dump())
 
 
 def exit_code(report: Mapping[str, Any], config: Config) -> int:

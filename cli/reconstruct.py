@@ -14,13 +14,11 @@ from .options import (
     exit_code,
     input_options,
     loudness_options,
+    making_options,
     output_options,
     read_views,
-    reading_options,
     require_input,
-    running_options,
     settings,
-    texture_options,
 )
 
 if TYPE_CHECKING:
@@ -50,17 +48,12 @@ COMPILE_SECONDS = 50  # of all kernels, on one core
 @argument("image", required=False, metavar="[IMAGE]")
 @input_options
 @output_options
-@reading_options
 @option("--model", metavar="NAME|DIR", help="For IMAGE: the model that makes views of it, or its weights.")
 @option("--download", is_flag=True, help="For IMAGE: download the model's weights where they are missing.")
 @option("--trust-remote-code", is_flag=True, help="For IMAGE: run the pipeline code of the model's authors.")
 @option("--allow-pickle", is_flag=True, help="For IMAGE: read weights in .bin files, too.")
-@option("--init", metavar="HOW|FILE", help="auto, carved, hull, normals, sphere or a mesh.  [default: auto]")
-@option("--quality", metavar="HOW", help="fast, default or best.")
-@running_options
-@texture_options
+@making_options
 @config_options
-@option("--seed", type=int, metavar="N", help="Seed of every random number.  [default: 0]")
 @option("--resume", is_flag=True, help="Go on from the checkpoint that an interrupted run left in the output.")
 @option("--plot", is_flag=True, help="Draw the losses of every step: curves.png (needs matplotlib).")
 @loudness_options

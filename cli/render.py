@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from .commands import argument, command, option
 from .messages import consoles, line, messages
-from .options import loudness_options, output_options
+from .options import config_options, loudness_options, output_options, settings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from meshopt.config import Config
     from meshopt.evaluate.view_sets import RenderedViews, RenderOptions
+    from meshopt.mesh import Mesh
 
 COMPILE_SECONDS = 10  # of the kernels that rendering uses, on one core
 
@@ -38,8 +40,18 @@ COMPILE_SECONDS = 10  # of the kernels that rendering uses, on one core
 @option("--background", default="alpha", metavar="HOW", help="alpha, white, grey or black.  [default: alpha]")
 @option("--sides", default="both", metavar="HOW", help="Of faces: both or front.  [default: both]")
 @option("--supersampling", type=int, default=4, metavar="N", help="N x N samples per pixel.  [default: 4]")
+@config_options
 @loudness_options
-def render(mesh: str, output: str, overwrite: bool, quiet: bool, verbose: int, **flags: Any) -> None:
+def render(
+    mesh: str,
+    output: str,
+    overwrite: bool,
+    source: str | None,
+    overrides: tuple[str, ...],
+    quiet: bool,
+    verbose: int,
+    **flags: Any,
+) -> None:
     """Render MESH as a generator would have written it.
 
     Colours and normal maps in the rig's file names, order and normal frame, with the cameras: ground truth for any mesh
@@ -49,40 +61,42 @@ def render(mesh: str, output: str, overwrite: bool, quiet: bool, verbose: int, *
     out, err = consoles(quiet)
     with messages(err, verbose):
         from meshopt.evaluate.view_sets import check_render_folder
+        from meshopt.io.meshes import load_mesh
 
-        options = _options(flags)
+        config = settings(source, overrides, {})
+        options = _options(flags, config)
         check_render_folder(options, output, overwrite)
-        views = _compute(mesh, options, output, overwrite, err, quiet)
+        given = load_mesh(Path(mesh).expanduser(), "rgb" in options.layers, config.meshes.limits)
+        views = _compute(given, options, output, overwrite, err, quiet)
         _show(out, views, options, time.monotonic() - began)
 
 
-def _options(flags: dict[str, Any]) -> RenderOptions:
+def _options(flags: dict[str, Any], config: Config) -> RenderOptions:
     from meshopt.evaluate.view_sets import RenderOptions
     from meshopt.snapshots import SnapshotOptions
 
     layers = tuple(layer.strip() for layer in flags["layers"].split(",") if layer.strip())
     view = SnapshotOptions(flags["supersampling"], flags["normals"], flags["sides"])
     names = ("rig", "resolution", "names", "background", "fit")
-    return RenderOptions(**{name: flags[name] for name in names}, frame=flags["normal_frame"], layers=layers, view=view)
+    given = {name: flags[name] for name in names} | {"frame": flags["normal_frame"], "layers": layers, "view": view}
+    return RenderOptions(**given, max_views=config.views.max_views)
 
 
 def _compute(
-    mesh: str, options: RenderOptions, output: str, overwrite: bool, err: Console, quiet: bool
+    mesh: Mesh, options: RenderOptions, output: str, overwrite: bool, err: Console, quiet: bool
 ) -> RenderedViews:
-    """Loads the mesh, with its images where colours are asked for, and writes its views."""
+    """Writes the mesh's views, with progress on `err`."""
     from meshopt.evaluate.view_sets import write_views
-    from meshopt.io.meshes import load_mesh
 
     from .progress import compiling, display
 
-    given = load_mesh(Path(mesh).expanduser(), textures="rgb" in options.layers)
     used = {name: module for name, module in sys.modules.items() if name == "meshopt.snapshot_kernels"}
     with compiling(err, quiet, COMPILE_SECONDS, used), display(err, quiet) as on_progress:
 
         def on_view(done: int, count: int) -> None:
             on_progress(SimpleNamespace(stage="render", step=done, total=count, info={}))
 
-        return write_views(given, options, output, overwrite, on_view)
+        return write_views(mesh, options, output, overwrite, on_view)
 
 
 def _show(out: Console, views: RenderedViews, options: RenderOptions, seconds: float) -> None:

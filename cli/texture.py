@@ -18,7 +18,6 @@ from .options import (
     exit_code,
     input_options,
     loudness_options,
-    mesh_limits,
     output_options,
     read_views,
     reading_options,
@@ -98,7 +97,7 @@ def _compute(
     from .progress import compiling, display
     from .summary import show_sources
 
-    given = load_mesh(Path(mesh).expanduser(), limits=mesh_limits(config))
+    given = load_mesh(Path(mesh).expanduser(), limits=config.meshes.limits)
     loaded = read_views(views, normals, config, "needed" if config.texture.normals else "optional")
     show_sources(out, loaded)
     used = {name: module for name, module in sys.modules.items() if name == "meshopt.texturing.observation_kernels"}

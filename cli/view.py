@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from .commands import argument, command, option
+from .options import config_options, settings
 
 
 @command(
@@ -21,7 +22,8 @@ from .commands import argument, command, option
 )
 @argument("out", metavar="OUT")
 @option("--print-path", is_flag=True, help="Print the page's path and open nothing.")
-def view(out: str, print_path: bool) -> None:
+@config_options
+def view(out: str, print_path: bool, source: str | None, overrides: tuple[str, ...]) -> None:
     """Open OUT in the browser.
 
     OUT is the folder of a result, a check or an ablation, whose page is opened, or such a page, or a mesh file (glb,
@@ -33,7 +35,7 @@ def view(out: str, print_path: bool) -> None:
 
     _, err = consoles(quiet=False)
     with messages(err, 0):
-        page = page_for(Path(out).expanduser())
+        page = page_for(Path(out).expanduser(), settings(source, overrides, {}).meshes.limits)
     if print_path:
         click.echo(page)
     elif _opened(page):

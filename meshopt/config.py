@@ -16,6 +16,7 @@ from pydantic import Field
 
 from meshopt.errors import InputError, MeshoptWarning
 from meshopt.io.files import write_file
+from meshopt.io.limits import MeshLimits
 from meshopt.migrations import migrated, schema
 from meshopt.settings import Override, Settings, build, closest, dump, keys, read_tree
 
@@ -83,12 +84,17 @@ class GenerateConfig(Settings):
 
 
 class MeshesConfig(Settings):
-    """How mesh files are read: MESH of texture and evaluate."""
+    """How mesh files are read."""
 
     max_bytes: int = Field(256 * 1024 * 1024, ge=1, le=2**36)
     """A larger file is refused, the files that it refers to counted."""
     max_faces: int = Field(5_000_000, ge=1, le=2**30)
     """A file with more faces is refused."""
+
+    @property
+    def limits(self) -> MeshLimits:
+        """For `meshopt.load_mesh`."""
+        return MeshLimits(self.max_bytes, self.max_faces)
 
 
 class InitialConfig(Settings):

@@ -298,7 +298,7 @@ class _Run:
         if method in INITIAL_METHODS:
             return None
         try:
-            mesh = load_mesh(Path(method))
+            mesh = load_mesh(Path(method), limits=self.config.meshes.limits)
         except InputError as error:
             raise InputError(f"--init {error}; or one of {', '.join(INITIAL_METHODS)}") from None
         return self.views.in_scene(mesh)

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from meshopt.checkpoints import Checkpoint, CheckpointFile, Record, load_checkpoint
+from meshopt.cli import run
 from meshopt.config import load_config
 from meshopt.errors import InputError
 from meshopt.generate import folders
@@ -35,6 +36,7 @@ from meshopt.report.folder import finished_report
 from meshopt.report.record import encode_record
 from meshopt.views import load_views
 
+SAMPLE = Path(__file__).parents[1] / "data" / "dragon"
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\n"
 TRIANGLES = Mesh(torch.eye(3), torch.tensor([[0, 1, 2]], dtype=torch.int32))
@@ -110,7 +112,30 @@ def test_limits_of_meshes_are_settings(tmp_path: Path) -> None:
     assert len(load_mesh(file).faces) == 5
     refused(lambda: load_mesh(file, limits=MeshLimits(max_faces=4)), "5 faces, more than the limit of 4")
     refused(lambda: load_mesh(file, limits=MeshLimits(max_bytes=20)), "meshes.max_bytes")
-    assert load_config(None, ["meshes.max_faces=4"]).meshes.max_faces == 4
+    assert load_config(None, ["meshes.max_faces=4"]).meshes.limits.max_faces == 4
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["view", "MESH"],
+        ["render", "MESH", "--rig", "wonder3d", "-o", "OUT"],
+        ["ablate", "MESH", "--rig", "wonder3d", "--corrupt", "noise", "-o", "OUT"],
+        ["evaluate", "MESH", "--gt", "SMALL"],
+        ["evaluate", "SMALL", "--gt", "MESH"],
+        ["texture", "MESH", "--views", str(SAMPLE / "wonder3d/rgb"), "-o", "OUT"],
+        ["reconstruct", "--normals", str(SAMPLE / "wonder3d/normals"), "--init", "MESH", "-o", "OUT"],
+    ],
+)
+def test_commands_keep_to_the_limits_of_meshes(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = {"MESH": str(tmp_path / "a.obj"), "SMALL": str(tmp_path / "b.obj"), "OUT": str(tmp_path / "out")}
+    (tmp_path / "a.obj").write_text(TRIANGLE + "f 1 2 3\n" * 5)
+    (tmp_path / "b.obj").write_text(TRIANGLE + "f 1 2 3\n")
+    assert run([*(places.get(word, word) for word in command), "--set", "meshes.max_faces=4"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "has 5 faces, more than the limit of 4 (setting meshes.max_faces)" in said
 
 
 def test_obj_of_many_materials_long_spaces_and_wide_fans(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 from meshopt.errors import InputError
 from meshopt.evaluate.view_sets import RenderOptions, placing, write_views
 from meshopt.io.files import read_json, write_file
+from meshopt.io.limits import LIMITS, MeshLimits
 from meshopt.io.mesh_parts import READABLE
 from meshopt.io.meshes import load_mesh
 from meshopt.mesh import Mesh
@@ -86,6 +87,7 @@ class ViewFiles:
     exact: bool = False
     """The views' own normals were rendered from `gt_mesh`: they are the ground truth."""
     notes: tuple[str, ...] = ()
+    limits: MeshLimits = LIMITS
 
     def load(self) -> Subject:
         """Raises InputError for whatever cannot be read, and where true and given views do not match."""
@@ -101,7 +103,7 @@ class ViewFiles:
 
     def _truth(self, file: str) -> Mesh:
         scale, offset = self.placed
-        mesh = load_mesh(Path(file).expanduser())
+        mesh = load_mesh(Path(file).expanduser(), limits=self.limits)
         return replace(mesh, vertices=(mesh.vertices - torch.tensor(offset).to(mesh.vertices)) / scale)
 
     def _true_views(self, given: ViewSet, normals: str) -> ViewSet:
@@ -128,13 +130,14 @@ def rendered(views: ViewSet, mesh: Mesh) -> ViewSet:
 
 @dataclass(frozen=True)
 class ObjectOptions:
-    """How objects are read: their rig ('auto' does for folders of views), how images are read, and how meshes are
-    moved and scaled before their views are rendered (`meshopt.evaluate.view_sets.FITS`).
+    """How objects are read: their rig ('auto' does for folders of views), how images are read, how meshes are moved
+    and scaled before their views are rendered (`meshopt.evaluate.view_sets.FITS`), and how large these may be.
     """
 
     rig: str = "auto"
     reading: LoadOptions = field(default_factory=LoadOptions)
     fit: str = "none"
+    limits: MeshLimits = LIMITS
 
 
 def named_objects(
@@ -165,15 +168,24 @@ def _in_folder(path: Path, name: str, options: ObjectOptions) -> ViewFiles:
     mesh = next((str(file) for file in meshes if file.is_file()), None)
     normals = path / GT_NORMALS
     return ViewFiles(
-        name, str(path), None, str(normals) if normals.is_dir() else None, mesh, options.rig, options.reading
+        name,
+        str(path),
+        None,
+        str(normals) if normals.is_dir() else None,
+        mesh,
+        options.rig,
+        options.reading,
+        limits=options.limits,
     )
 
 
 def _of_mesh(path: Path, name: str, folder: Path, options: ObjectOptions) -> ViewFiles:
     if options.rig == "auto":
         raise InputError(f"{path}: is a mesh, whose views are to be rendered: expected --rig, as in --rig wonder3d.")
-    mesh = load_mesh(path, textures=True)
-    render = RenderOptions(options.rig, options.reading.resolution or RESOLUTION, fit=options.fit)
+    mesh = load_mesh(path, textures=True, limits=options.limits)
+    render = RenderOptions(
+        options.rig, options.reading.resolution or RESOLUTION, fit=options.fit, max_views=options.reading.max_views
+    )
     key = hashlib.sha256(f"{render}".encode() + path.read_bytes()).hexdigest()
     target, mark = folder / name, folder / name / "rendered.json"
     said = _said_by(mark)
@@ -184,7 +196,7 @@ def _of_mesh(path: Path, name: str, folder: Path, options: ObjectOptions) -> Vie
     rgb, normals = (str(target / layer) for layer in ("rgb", "normals"))
     return ViewFiles(
         name, rgb, normals, None, str(path), str(target / "cameras.json"), options.reading,
-        placed=placing(mesh, options.fit), exact=True, notes=tuple(said["notes"]),
+        placed=placing(mesh, options.fit), exact=True, notes=tuple(said["notes"]), limits=options.limits,
     )  # fmt: skip
 
 

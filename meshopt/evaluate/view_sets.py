@@ -14,7 +14,7 @@ from meshopt import __version__
 from meshopt.cameras import Camera
 from meshopt.errors import InputError
 from meshopt.frames.encoding import check_frame
-from meshopt.io.camera_files import read_cameras
+from meshopt.io.camera_files import MAX_VIEWS, read_cameras
 from meshopt.io.files import check_folder, staged_folder
 from meshopt.io.view_files import (
     BACKGROUNDS,
@@ -45,10 +45,11 @@ _BEYOND = 1e-4  # of half an image: so far over its edge a mesh may reach
 class RenderOptions:
     """What is written.
 
-    `rig`: a rig's name or a cameras file. `resolution`: pixels along the longer side of a view. `names`: files as the
-    'rig' has them, or 'plain': one for each view, with its name. `frame` of the normals: by default the rig's own.
-    `background` of colour images: 'alpha' (straight), 'white', 'grey' or 'black'. `fit`: the mesh moved and scaled to
-    stand in the scene by its 'box' or its bounding 'sphere', or left as it is, 'none'. Raises InputError.
+    `rig`: a rig's name or a cameras file of at most `max_views`. `resolution`: pixels along the longer side of a view.
+    `names`: files as the 'rig' has them, or 'plain': one for each view, with its name. `frame` of the normals: by
+    default the rig's own. `background` of colour images: 'alpha' (straight), 'white', 'grey' or 'black'. `fit`: the
+    mesh moved and scaled to stand in the scene by its 'box' or its bounding 'sphere', or left as it is, 'none'. Raises
+    InputError.
     """
 
     rig: str
@@ -59,6 +60,7 @@ class RenderOptions:
     background: str = "alpha"
     fit: str = "none"
     view: SnapshotOptions = field(default_factory=SnapshotOptions)
+    max_views: int = MAX_VIEWS
 
     def __post_init__(self) -> None:
         words = [
@@ -87,7 +89,7 @@ class RenderOptions:
             raise InputError(f"--rig auto tells a rig by its pictures: expected {known}, turntable:N or a .json file.")
         path = Path(self.rig).expanduser()
         if path.suffix.lower() == ".json" or path.is_file():
-            return files_of_cameras(read_cameras(path), self.resolution, frame, plain)
+            return files_of_cameras(read_cameras(path, self.max_views), self.resolution, frame, plain)
         return files_of_rig(load_rig(self.rig), self.resolution, frame, plain)
 
 

@@ -6,13 +6,14 @@ import tempfile
 from pathlib import Path
 
 from meshopt.errors import InputError
+from meshopt.io.limits import LIMITS, MeshLimits
 from meshopt.io.mesh_parts import READABLE
 
 PAGE = "report.html"
 PAGES = (PAGE, "ablation.html")
 
 
-def page_for(path: Path) -> Path:
+def page_for(path: Path, limits: MeshLimits = LIMITS) -> Path:
     """The absolute path of the page that shows it: a folder's report.html, or a page in the folder for temporary files
     that shows a mesh, that of the folder where it has no report.
 
@@ -28,7 +29,7 @@ def page_for(path: Path) -> Path:
         raise InputError(f"{path}: cannot be shown, expected a result, its {PAGE}, or a mesh ({', '.join(READABLE)})")
     from meshopt.report.page.files import file_page
 
-    content = file_page(path)
+    content = file_page(path, limits)
     page = Path(tempfile.mkdtemp(prefix="meshopt-view-")) / f"{path.stem}.html"
     page.write_bytes(content)
     return page
