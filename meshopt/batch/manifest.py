@@ -10,7 +10,7 @@ import csv
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from io import IOBase
+from io import BufferedReader
 from itertools import count
 from typing import Any
 
@@ -49,7 +49,7 @@ def assets_named(place: str) -> Iterator[Asset | InputError]:
         raise InputError(f"{place}: names no assets, expected a line for each")
 
 
-def _csv(place: str, file: IOBase, known: set[str]) -> Iterator[Entry]:
+def _csv(place: str, file: BufferedReader, known: set[str]) -> Iterator[Entry]:
     """The rows under a header: cells that are not empty, settings as in `--set`."""
     reader = csv.reader(_lines(place, file), strict=True)
     try:
@@ -104,7 +104,7 @@ def _cells(header: list[str], row: list[str], origin: str) -> dict[str, Any]:
     return found
 
 
-def _jsonl(place: str, file: IOBase, known: set[str]) -> Iterator[Entry]:
+def _jsonl(place: str, file: BufferedReader, known: set[str]) -> Iterator[Entry]:
     """The objects, one in each line that is not empty."""
     for number, line in enumerate(_lines(place, file), 1):
         if line.strip():
@@ -173,7 +173,7 @@ def _check_key(name: str, origin: str, known: set[str]) -> None:
         raise InputError(f"{origin}: {shown} is unknown{hint}")
 
 
-def _lines(place: str, file: IOBase) -> Iterator[str]:
+def _lines(place: str, file: BufferedReader) -> Iterator[str]:
     """The lines as text. Raises InputError where they are none."""
     for number in count(1):
         line = file.readline(LONGEST + 1)

@@ -11,7 +11,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from io import IOBase
+from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import Any, cast
 
@@ -57,22 +57,38 @@ def is_file_here(base: str, path: str) -> bool:
     return not is_url(base) and not is_url(path) and "\0" not in path and Path(join(base, path)).is_file()
 
 
-@contextmanager
-def opened(place: str) -> Iterator[IOBase]:
-    """The file, for reading bytes. Raises InputError."""
+class _Stream(RawIOBase):
+    """A file of a storage; what fails while it is read is reported as everything else."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        with _reported(url):
+            system, path = _system(url)
+            self.file = system.open(path, "rb")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        with _reported(self.url):
+            found = self.file.read(len(buffer))
+        buffer[: len(found)] = found
+        return len(found)
+
+    def close(self) -> None:
+        if not self.closed:
+            self.file.close()
+        super().close()
+
+
+def opened(place: str) -> BufferedReader:
+    """The file, for reading bytes: to be closed. Raises InputError, OSError."""
     if is_url(place):
-        with _reported(place):
-            system, path = _system(place)
-            stream = system.open(path, "rb")
-        with stream:
-            yield stream
-        return
+        return BufferedReader(_Stream(place))
     try:
-        file = Path(place).expanduser().open("rb")
+        return Path(place).expanduser().open("rb")
     except OSError as error:
         raise InputError(f"{place}: cannot be read ({error.strerror})") from None
-    with file:
-        yield file
 
 
 def folders_in(url: str) -> list[str]:

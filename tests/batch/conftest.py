@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import shutil
 import sys
+import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -94,6 +95,27 @@ def named(tmp_path: Path) -> Callable[..., Options]:
         return Options(str(tmp_path / "named"), str(tmp_path / "out"), **how)
 
     return make
+
+
+@pytest.fixture
+def far() -> tuple[Any, str]:
+    """A storage, and a folder in it. Its open files are of the class that those of s3fs and gcsfs are of."""
+    fsspec = pytest.importorskip("fsspec")
+    from fsspec.implementations.memory import MemoryFileSystem
+    from fsspec.spec import AbstractBufferedFile
+
+    class FarFile(AbstractBufferedFile):
+        def _fetch_range(self, start: int, end: int) -> bytes:
+            return self.fs.cat_file(self.path)[start:end]
+
+    class FarStorage(MemoryFileSystem):
+        protocol = ("far",)
+
+        def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+            return FarFile(self, path, mode) if mode == "rb" else super()._open(path, mode, **options)
+
+    fsspec.register_implementation("far", FarStorage, clobber=True)
+    return fsspec.filesystem("far"), f"far://{uuid.uuid4()}"
 
 
 @pytest.fixture(scope="session")

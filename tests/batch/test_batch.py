@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -260,17 +259,19 @@ def test_two_batches_at_once(named: Named, faulty: Callable[..., Engine], tmp_pa
             pass
 
 
-def test_from_a_storage_to_a_storage(assets: Path, quick: tuple[Override, ...], inline: Engine) -> None:
-    memory, url = pytest.importorskip("fsspec").filesystem("memory"), f"memory://{uuid.uuid4()}"
+def test_from_a_storage_to_a_storage(
+    far: tuple[Any, str], assets: Path, quick: tuple[Override, ...], inline: Engine
+) -> None:
+    system, url = far
     shutil.rmtree(assets / "two")
-    memory.put(str(assets), f"{url}/in", recursive=True)
-    memory.pipe(f"{url}/in.jsonl", b'{"name": "one", "folder": "in/one"}\n{"name": "void", "folder": "in/void"}\n')
+    system.put(str(assets), f"{url}/in", recursive=True)
+    system.pipe(f"{url}/in.jsonl", b'{"name": "one", "folder": "in/one"}\n{"name": "void", "folder": "in/void"}\n')
     options = Options(f"{url}/in.jsonl", f"{url}/out", quick)
     _, totals, tries = done(options, inline)
     assert (totals.done, totals.failures) == (1, ["void"])
     assert tries[1]["error"].startswith(f"{url}/in/void: ")
-    assert memory.cat(f"{url}/out/summary.csv").count(b"\n") == 3
-    assert memory.exists(f"{url}/out/one/mesh.glb")
+    assert system.cat(f"{url}/out/summary.csv").count(b"\n") == 3
+    assert system.exists(f"{url}/out/one/mesh.glb")
     with pytest.raises(InputError, match="already holds a batch"):
         done(options, inline)
     assert left(replace(options, resume=True)) == 1

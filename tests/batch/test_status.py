@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from pathlib import Path
 
 import pytest
@@ -73,11 +72,10 @@ def test_it_is_an_ordinary_file(tmp_path: Path) -> None:
     assert (tmp_path / "other").read_text() == "mine"
 
 
-def test_in_a_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("fsspec")
+def test_in_a_storage(far: tuple[Any, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PART", 100)
     monkeypatch.setattr(module, "EVERY", 0.0)
-    url = f"memory://{uuid.uuid4()}"
+    _, url = far
     with StoredStatus(tmp_path / "a", url) as status:
         for number in range(20):
             status.append(line(f"a{number}"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +38,8 @@ def test_places() -> None:
     assert not storage.same("s3://b/a", "a")
 
 
-@pytest.fixture
-def memory() -> tuple[Any, str]:
-    fsspec = pytest.importorskip("fsspec")
-    return fsspec.filesystem("memory"), f"memory://{uuid.uuid4()}"
-
-
-def test_a_manifest_and_folders_in_a_storage(memory: tuple[Any, str]) -> None:
-    system, url = memory
+def test_a_manifest_and_folders_in_a_storage(far: tuple[Any, str]) -> None:
+    system, url = far
     system.pipe(f"{url}/in/b/views/front.png", b"1")
     system.pipe(f"{url}/in/a/views/front.png", b"22")
     system.pipe(f"{url}/in/a.csv", b"name,folder,cameras\nx,a,cameras.json\n")
@@ -61,8 +54,8 @@ def test_a_manifest_and_folders_in_a_storage(memory: tuple[Any, str]) -> None:
     assert stamp
 
 
-def test_files_come_and_go(memory: tuple[Any, str], tmp_path: Path) -> None:
-    system, url = memory
+def test_files_come_and_go(far: tuple[Any, str], tmp_path: Path) -> None:
+    system, url = far
     (tmp_path / "result/texture").mkdir(parents=True)
     (tmp_path / "result/texture/color.png").write_bytes(b"new")
     (tmp_path / "result/report.json").write_bytes(b"{}")
@@ -80,9 +73,9 @@ def test_files_come_and_go(memory: tuple[Any, str], tmp_path: Path) -> None:
 
 
 def test_names_in_a_storage_do_not_lead_out_of_the_copy(
-    memory: tuple[Any, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    far: tuple[Any, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    system, url = memory
+    system, url = far
     system.pipe(f"{url}/a/x.png", b"1")
     root = system._strip_protocol(f"{url}/a")
     strange = {f"{root}/../../x.png": {"name": f"{root}/../../x.png", "size": 1, "type": "file"}}
@@ -91,8 +84,8 @@ def test_names_in_a_storage_do_not_lead_out_of_the_copy(
         storage.fetch(f"{url}/a", tmp_path / "copy")
 
 
-def test_other_failures_are_the_storage_s(memory: tuple[Any, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    system, url = memory
+def test_other_failures_are_the_storage_s(far: tuple[Any, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    system, url = far
 
     def refuse(*arguments: Any, **how: Any) -> None:
         raise RuntimeError("403\nForbidden")
@@ -100,3 +93,14 @@ def test_other_failures_are_the_storage_s(memory: tuple[Any, str], monkeypatch: 
     monkeypatch.setattr(type(system), "exists", refuse)
     with pytest.raises(OSError, match="RuntimeError: 403 Forbidden"):
         storage.remove(f"{url}/a")
+
+
+def test_a_manifest_that_breaks_off(far: tuple[Any, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that is lost in the middle is told of like one that was never made."""
+    system, url = far
+    system.pipe(f"{url}/a.jsonl", b'{"name": "a", "folder": "a"}\n')
+    with storage.opened(f"{url}/a.jsonl") as file:
+        monkeypatch.setattr(system, "cat_file", lambda path: 1 / 0)
+        with pytest.raises(OSError, match="ZeroDivisionError") as error:
+            file.readline()
+    assert error.value.filename == f"{url}/a.jsonl"
