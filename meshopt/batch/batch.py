@@ -100,6 +100,7 @@ def opened_status(options: Options, dry: bool = False) -> Iterator[Status]:
     new = not Path(output).exists()
     with tempfile.TemporaryDirectory(prefix="meshopt-batch-") as scratch:
         if storage.is_url(output):
+            storage.check_bucket(output)
             status: Status = StoredStatus(Path(scratch) / NAME, output, dry)
         else:
             status = _local(Path(output), Path(scratch), options.replace, dry)

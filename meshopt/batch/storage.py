@@ -91,6 +91,15 @@ def opened(place: str) -> BufferedReader:
         raise InputError(f"{place}: cannot be read ({error.strerror})") from None
 
 
+def check_bucket(url: str) -> None:
+    """Raises InputError where the bucket or container of an object storage is not there: file systems would make it."""
+    with _reported(url):
+        system, path = _system(url)
+        bucket = path.partition("/")[0]
+        if bucket and not system.exists(bucket):  # others' paths begin with a slash
+            raise InputError(f"{url}: there is no bucket {bucket!r}, and none is made")
+
+
 def folders_in(url: str) -> list[str]:
     """Names of the folders right inside one, sorted."""
     with _reported(url):
@@ -151,9 +160,10 @@ def store(folder: Path, url: str, known: Iterable[str], last: str) -> None:
         system, root = _system(url)
         there = system.find(root) if system.exists(root) else []
         old = {path[len(root) :].lstrip("/"): path for path in there}
-        for name in sorted(files, key=lambda name: (name == last, name)):
-            target = f"{root.rstrip('/')}/{name}"
-            system.makedirs(posixpath.dirname(target), exist_ok=True)
+        targets = {name: f"{root.rstrip('/')}/{name}" for name in sorted(files, key=lambda name: (name == last, name))}
+        for target_folder in {posixpath.dirname(target): None for target in targets.values()}:
+            system.makedirs(target_folder, exist_ok=True)
+        for name, target in targets.items():
             system.put_file(str(files[name]), target)
         for name in set(known) & set(old) - set(files):
             system.rm_file(old[name])

@@ -45,6 +45,12 @@ class Inline:
             yield replace(attempt(partial(function, task)), index=index)
 
 
+@pytest.fixture
+def inline() -> Inline:
+    """No process is started."""
+    return Inline()
+
+
 @dataclass(frozen=True)
 class Faulty(Machine):
     """Processes that do with an asset what its name says (batch_tasks.py)."""

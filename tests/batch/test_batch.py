@@ -245,12 +245,6 @@ def left(options: Options) -> int:
         return make_plan(options, status).left
 
 
-@pytest.fixture
-def inline(module_at: Callable[[Path, str], Any]) -> Engine:
-    found: Engine = module_at(Path(__file__).with_name("conftest.py"), "batch_engines").Inline()
-    return found
-
-
 def test_two_batches_at_once(named: Named, faulty: Callable[..., Engine], tmp_path: Path) -> None:
     options = named("a")
     with opened_status(options) as status:

@@ -95,6 +95,16 @@ def test_other_failures_are_the_storage_s(far: tuple[Any, str], monkeypatch: pyt
         storage.remove(f"{url}/a")
 
 
+def test_buckets_are_not_made(far: tuple[Any, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    system, _ = far
+    storage.check_bucket("far://anywhere/out")  # its paths begin with a slash, as those of disks
+    monkeypatch.setattr(type(system), "_strip_protocol", lambda path: str(path).removeprefix("far://").strip("/"))
+    monkeypatch.setattr(system, "exists", lambda path: path == "there")
+    storage.check_bucket("far://there/out")
+    with pytest.raises(InputError, match="there is no bucket 'nowhere', and none is made"):
+        storage.check_bucket("far://nowhere/out")
+
+
 def test_a_manifest_that_breaks_off(far: tuple[Any, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that is lost in the middle is told of like one that was never made."""
     system, url = far
