@@ -60,11 +60,8 @@ def is_file_here(base: str, path: str) -> bool:
 class _Stream(RawIOBase):
     """A file of a storage; what fails while it is read is reported as everything else."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        with _reported(url):
-            system, path = _system(url)
-            self.file = system.open(path, "rb")
+    def __init__(self, url: str, file: Any) -> None:
+        self.url, self.file = url, file
 
     def readable(self) -> bool:
         return True
@@ -84,7 +81,9 @@ class _Stream(RawIOBase):
 def opened(place: str) -> BufferedReader:
     """The file, for reading bytes: to be closed. Raises InputError, OSError."""
     if is_url(place):
-        return BufferedReader(_Stream(place))
+        with _reported(place):
+            system, path = _system(place)
+            return BufferedReader(_Stream(place, system.open(path, "rb")))
     try:
         return Path(place).expanduser().open("rb")
     except OSError as error:
