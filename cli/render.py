@@ -42,16 +42,7 @@ COMPILE_SECONDS = 10  # of the kernels that rendering uses, on one core
 @option("--supersampling", type=int, default=4, metavar="N", help="N x N samples per pixel.  [default: 4]")
 @config_options
 @loudness_options
-def render(
-    mesh: str,
-    output: str,
-    overwrite: bool,
-    source: str | None,
-    overrides: tuple[str, ...],
-    quiet: bool,
-    verbose: int,
-    **flags: Any,
-) -> None:
+def render(mesh: str, output: str, overwrite: bool, quiet: bool, verbose: int, **flags: Any) -> None:
     """Render MESH as a generator would have written it.
 
     Colours and normal maps in the rig's file names, order and normal frame, with the cameras: ground truth for any mesh
@@ -63,7 +54,7 @@ def render(
         from meshopt.evaluate.view_sets import check_render_folder
         from meshopt.io.meshes import load_mesh
 
-        config = settings(source, overrides, {})
+        config = settings(flags["source"], flags["overrides"], {})
         options = _options(flags, config)
         check_render_folder(options, output, overwrite)
         given = load_mesh(Path(mesh).expanduser(), "rgb" in options.layers, config.meshes.limits)

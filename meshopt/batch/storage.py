@@ -160,7 +160,7 @@ def store(folder: Path, url: str, known: Iterable[str], last: str) -> None:
         there = system.find(root) if system.exists(root) else []
         old = {path[len(root) :].lstrip("/"): path for path in there}
         targets = {name: f"{root.rstrip('/')}/{name}" for name in sorted(files, key=lambda name: (name == last, name))}
-        for target_folder in {posixpath.dirname(target): None for target in targets.values()}:
+        for target_folder in {posixpath.dirname(target) for target in targets.values()}:
             system.makedirs(target_folder, exist_ok=True)
         for name, target in targets.items():
             system.put_file(str(files[name]), target)
